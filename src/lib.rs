@@ -1,0 +1,8 @@
+//! Tower middleware that answers, for every request: who is calling?
+
+pub mod clock;
+pub mod error;
+pub mod secret;
+
+pub use self::error::{ConfigError, ConfigMistake};
+pub use self::secret::Secret;
