@@ -4,5 +4,21 @@ pub mod clock;
 pub mod error;
 pub mod secret;
 
+pub mod identity;
+pub mod rejection;
+
+pub mod credential;
+
+pub mod http_client;
+pub mod store;
+
+pub mod verify;
+
+pub mod token;
+
+pub mod session;
+
 pub use self::error::{ConfigError, ConfigMistake};
+pub use self::identity::Identity;
 pub use self::secret::Secret;
+pub use self::verify::ApiKey;

@@ -1,0 +1,54 @@
+//! What several nodes must agree on: a few atomic verbs over short-lived entries.
+//!
+//! Keys are digests and values are sealed before they come here, so that a dump holds nothing usable.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+mod memory;
+
+pub use self::memory::MemoryStore;
+
+/// The shared state of a portal's nodes.
+///
+/// # Security
+///
+/// Every verb is atomic: of any number of concurrent callers, on any number of nodes, one wins.
+pub trait Store: Send + Sync + 'static {
+    /// Puts an entry that lives for `life`, unless one lives there already: whether it was put.
+    fn put_if_absent<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Reads an entry.
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Takes an entry out: of fifty concurrent takers one gets it.
+    fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+}
+
+/// The store could not answer: nothing may be assumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It is out of reach.
+    Unavailable(String),
+    /// It is full, and will not forget a one-time thing early to make room.
+    Full,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(detail) => write!(f, "the store is out of reach: {detail}"),
+            Self::Full => f.write_str("the store is full"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

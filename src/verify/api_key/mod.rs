@@ -1,0 +1,10 @@
+//! API keys: who holds one is the service it was made for.
+
+mod format;
+mod key;
+mod legacy;
+mod set;
+
+pub use self::format::{ApiKey, KeyDigest};
+pub use self::key::KeyRecord;
+pub use self::set::ApiKeys;

@@ -1,0 +1,249 @@
+//! The keys that are accepted.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::format::{Form, form_of};
+use super::legacy::LegacySecret;
+use super::{KeyDigest, KeyRecord};
+use crate::clock::{Clock, Timestamp};
+use crate::credential::BearerToken;
+use crate::error::{ConfigError, ConfigMistake};
+use crate::identity::{Restriction, Scopes};
+use crate::rejection::Rejection;
+use crate::secret::Secret;
+use crate::verify::{Outcome, Verify};
+
+/// Shorter secrets can be guessed or are placeholders.
+const MIN_SECRET: usize = 16;
+
+/// The API keys that a [`BearerKeyLayer`](crate::BearerKeyLayer) accepts. In memory there are digests only.
+///
+/// ```
+/// use tower_identity::verify::api_key::{ApiKey, ApiKeys, KeyRecord};
+///
+/// let key = ApiKey::generate("tid");
+/// let keys = ApiKeys::new([KeyRecord::new(key.digest(), key.id(), "ci")])?;
+/// # Ok::<(), tower_identity::ConfigError>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ApiKeys {
+    set: Arc<Set>,
+    clock: Clock,
+}
+
+#[derive(Clone, Default)]
+struct Set {
+    // Keyed by the digest of what an attacker chooses: collisions cannot be steered.
+    keys: HashMap<KeyDigest, KeyRecord>,
+    legacy: Vec<LegacySecret>,
+}
+
+// ===== impl ApiKeys =====
+
+impl ApiKeys {
+    /// Accepts these keys.
+    ///
+    /// # Errors
+    ///
+    /// If two records have one digest, or two have one id.
+    pub fn new(records: impl IntoIterator<Item = KeyRecord>) -> Result<Self, ConfigError> {
+        Self { set: Arc::default(), clock: Clock::system() }.with_records(records)
+    }
+
+    /// Accepts one key whose text stands in an environment variable; the key's id is the variable's name.
+    ///
+    /// # Errors
+    ///
+    /// If the variable is not set, or holds fewer than 16 characters.
+    pub fn from_env(variable: &str, subject: &str) -> Result<Self, ConfigError> {
+        let text = std::env::var(variable).map(Secret::new).map_err(|_| {
+            ConfigMistake::new(variable, "environment variable is not set, or is not text")
+        })?;
+        check_secret(variable, text.expose())?;
+        Self::new([KeyRecord::new(KeyDigest::of(text.expose()), variable, subject)])
+    }
+
+    /// Accepts the keys of a file of digests: a JSON list.
+    ///
+    /// ```json
+    /// [{"id": "ci-2027", "subject": "ci", "hash": "sha256:…", "expiresAt": "2027-12-31T00:00:00Z",
+    ///   "scopes": ["catalog.read"], "plugins": ["catalog"]}]
+    /// ```
+    /// `id`, `subject` and `hash` are required.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be read, is no such list, or has mistakes: all of them are listed.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let mistake = |line: usize, column: usize, message: String| {
+            ConfigMistake::new("", message).at(path, line as u64, column as u64)
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| mistake(1, 1, format!("can't be read: {e}")))?;
+        let lines: Vec<FileRecord> = serde_json::from_str(&text)
+            .map_err(|e| mistake(e.line(), e.column(), format!("expected a list of keys: {e}")))?;
+        let mut records = Vec::new();
+        let mut mistakes = Vec::new();
+        for (i, line) in lines.into_iter().enumerate() {
+            match line.into_record() {
+                Ok(record) => records.push(record),
+                Err((key, message)) => mistakes.push(
+                    ConfigMistake::new(format!("[{i}].{key}"), format!("{}: {message}", path.display())),
+                ),
+            }
+        }
+        ConfigError::collect(mistakes)?;
+        Self::new(records)
+    }
+
+    /// Accepts these keys as well.
+    ///
+    /// # Errors
+    ///
+    /// If two records have one digest, or two have one id.
+    pub fn with_records(
+        mut self,
+        records: impl IntoIterator<Item = KeyRecord>,
+    ) -> Result<Self, ConfigError> {
+        let set = Arc::make_mut(&mut self.set);
+        let mut mistakes = Vec::new();
+        for record in records {
+            if set.keys.values().any(|other| other.id == record.id) {
+                mistakes.push(ConfigMistake::new(&*record.id, "two keys have this id"));
+            }
+            let id = record.id.clone();
+            if let Some(other) = set.keys.insert(record.digest, record) {
+                mistakes.push(ConfigMistake::new(id, format!("the same key as {}", other.id)));
+            }
+        }
+        ConfigError::collect(mistakes)?;
+        Ok(self)
+    }
+
+    /// Accepts a shared secret of Backstage's `backend.auth.keys`: itself as a key, and HS256 tokens
+    /// signed with it for `backstage-server` (spec section 8.2). `record` says whom it proves;
+    /// its digest is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If the secret has fewer than 16 characters, or the record's id is taken.
+    pub fn with_legacy_secret(
+        self,
+        secret: &Secret<String>,
+        mut record: KeyRecord,
+    ) -> Result<Self, ConfigError> {
+        check_secret(&record.id, secret.expose())?;
+        record.digest = KeyDigest::of(secret.expose());
+        let legacy = LegacySecret::new(secret, record.clone());
+        let mut keys = self.with_records([record])?;
+        Arc::make_mut(&mut keys.set).legacy.push(legacy);
+        Ok(keys)
+    }
+
+    /// Judges expiry by this clock.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.set.keys.len()
+    }
+
+    /// Whether no key is accepted at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.keys.is_empty()
+    }
+
+    fn judge(&self, token: &str) -> Result<Outcome, Rejection> {
+        if form_of(token) == Form::Broken {
+            return Err(Rejection::invalid("an API key whose checksum is wrong"));
+        }
+        let now = self.clock.now();
+        // The digest is looked up, never the key: what the map's timing tells is about a digest.
+        if let Some(record) = self.set.keys.get(&KeyDigest::of(token)) {
+            return match record.expires_at {
+                Some(at) if at <= now => Err(Rejection::invalid(format!("the key {} has expired", record.id))),
+                _ => Ok(Outcome::verified(record.identity(None))),
+            };
+        }
+        for legacy in &self.set.legacy {
+            if let Some(verdict) = legacy.judge(token, now) {
+                return verdict.map(Outcome::verified);
+            }
+        }
+        Ok(Outcome::NotRecognised)
+    }
+}
+
+impl Verify for ApiKeys {
+    type Future = Ready<Result<Outcome, Rejection>>;
+
+    fn verify(&self, token: BearerToken<'_>) -> Self::Future {
+        ready(self.judge(token.as_str()))
+    }
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeys").field("keys", &self.len()).finish_non_exhaustive()
+    }
+}
+
+fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake> {
+    let length = secret.len();
+    let fits = secret.bytes().all(|b| b.is_ascii_graphic());
+    if !fits {
+        return Err(ConfigMistake::new(key, "expected a secret of visible ASCII characters without spaces"));
+    }
+    if length < MIN_SECRET {
+        let message = format!("expected a secret of at least {MIN_SECRET} characters, found {length}");
+        return Err(ConfigMistake::new(key, message));
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileRecord {
+    id: String,
+    subject: String,
+    hash: String,
+    expires_at: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    plugins: Option<Vec<String>>,
+}
+
+impl FileRecord {
+    fn into_record(self) -> Result<KeyRecord, (&'static str, String)> {
+        let digest = KeyDigest::parse(&self.hash).map_err(|e| ("hash", e.message().to_owned()))?;
+        for (key, value) in [("id", &self.id), ("subject", &self.subject)] {
+            if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err((key, "expected visible ASCII characters without spaces".into()));
+            }
+        }
+        let mut record = KeyRecord::new(digest, self.id, self.subject)
+            .with_scopes(self.scopes.into_iter().collect::<Scopes>());
+        if let Some(text) = self.expires_at {
+            let at = Timestamp::parse(&text)
+                .ok_or_else(|| ("expiresAt", "expected a time such as 2027-12-31T00:00:00Z".to_owned()))?;
+            record = record.with_expiry(at);
+        }
+        if let Some(plugins) = self.plugins {
+            record = record.with_restrictions(plugins.into_iter().map(Restriction::to_plugin));
+        }
+        Ok(record)
+    }
+}

@@ -1,0 +1,217 @@
+//! An issuer's keys over the network: a snapshot that answers at once, refreshed ahead of need by one fetch at a time.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, Uri};
+use serde::Deserialize;
+use tokio::task::JoinHandle;
+
+use super::KeySet;
+use crate::clock::Clock;
+use crate::http_client::{HttpError, HttpErrorKind, Outward, check_url};
+use crate::verify::jwt::jws::Algorithm;
+use crate::verify::jwt::signature::PublicKey;
+
+/// How long a set is fresh if its response does not say.
+const FRESH: Duration = Duration::from_secs(600);
+/// What a response may say is held between these.
+const FRESH_MIN: Duration = Duration::from_secs(300);
+const FRESH_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long past its freshness a set still serves while its issuer is out of reach.
+const STALE: Duration = Duration::from_secs(3600);
+/// An unknown key id causes a fetch at most this often.
+const COOLDOWN: Duration = Duration::from_secs(30);
+/// After a failed fetch nothing is tried for this long.
+const BACKOFF: Duration = Duration::from_secs(5);
+
+/// The keys that an issuer publishes. Cloning shares them.
+#[derive(Clone)]
+pub struct RemoteKeys(Arc<Inner>);
+
+struct Inner {
+    source: Source,
+    client: Outward,
+    clock: Clock,
+    snapshot: ArcSwapOption<Snapshot>,
+    flight: Mutex<Flight>,
+}
+
+enum Source {
+    KeySet(Uri),
+    Discovery { issuer: String, document: Uri },
+}
+
+struct Snapshot {
+    keys: KeySet,
+    fetched: Duration,
+    fresh: Duration,
+}
+
+#[derive(Default)]
+struct Flight {
+    running: Option<Fetch>,
+    last: Option<(Duration, bool)>,
+}
+
+/// A fetch that any number of requests may wait for: whether it brought keys.
+pub(crate) type Fetch = Shared<BoxFuture<'static, bool>>;
+
+/// What is known of a key.
+pub(crate) enum Lookup {
+    Found(PublicKey),
+    /// Not there, and asking again is not due.
+    Unknown,
+    /// A fetch is under way that may bring it: wait, then look once more.
+    Wait(Fetch),
+    /// The issuer can't be reached and there is nothing to go by.
+    Unavailable,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl RemoteKeys {
+    /// Keys at a URL of their own.
+    pub(crate) fn at(uri: Uri, client: Outward, clock: Clock) -> Self {
+        Self::new(Source::KeySet(uri), client, clock)
+    }
+
+    /// Keys that the issuer's discovery document names (OpenID Connect Discovery section 4).
+    pub(crate) fn discovered(issuer: &str, document: Uri, client: Outward, clock: Clock) -> Self {
+        Self::new(Source::Discovery { issuer: issuer.to_owned(), document }, client, clock)
+    }
+
+    fn new(source: Source, client: Outward, clock: Clock) -> Self {
+        let (snapshot, flight) = Default::default();
+        Self(Arc::new(Inner { source, client, clock, snapshot, flight }))
+    }
+
+    /// Looks a key up. Known keys answer from the snapshot; only the first caller of an empty snapshot,
+    /// or of an unknown key id when the cooldown is over, is told to wait.
+    pub(crate) fn look_up(&self, algorithm: Algorithm, key_id: Option<&str>) -> Lookup {
+        let now = self.0.clock.monotonic();
+        let snapshot = self.0.snapshot.load();
+        let usable = snapshot.as_ref().filter(|s| now < s.fetched + s.fresh + STALE);
+        let Some(snapshot) = usable else {
+            return match self.fetch_unless(now, BACKOFF, true) {
+                Some(fetch) => Lookup::Wait(fetch),
+                None => Lookup::Unavailable,
+            };
+        };
+        if now >= snapshot.fetched + snapshot.fresh.mul_f32(0.8) {
+            // Ahead of need and off the request's path: nobody waits for it.
+            drop(self.fetch_unless(now, COOLDOWN, true));
+        }
+        if let Some(key) = snapshot.keys.find(algorithm, key_id) {
+            return Lookup::Found(key);
+        }
+        // Without a key id there is nothing that a new set could bring.
+        match key_id.and_then(|_| self.fetch_unless(now, COOLDOWN, false)) {
+            Some(fetch) => Lookup::Wait(fetch),
+            None if self.last_failed() => Lookup::Unavailable,
+            None => Lookup::Unknown,
+        }
+    }
+
+    /// Joins the fetch under way, or starts one unless the last is younger than `pause`.
+    /// With `only_failures` a young success does not hold it back.
+    fn fetch_unless(&self, now: Duration, pause: Duration, only_failures: bool) -> Option<Fetch> {
+        let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = &flight.running {
+            return Some(running.clone());
+        }
+        if let Some((at, brought)) = flight.last {
+            if now < at + pause && !(only_failures && brought) {
+                return None;
+            }
+        }
+        let keys = self.clone();
+        // A task of its own: the fetch goes on when the request that began it goes away.
+        let task: JoinHandle<bool> = tokio::spawn(async move { keys.fetch().await });
+        let fetch = async move { task.await.unwrap_or(false) }.boxed().shared();
+        flight.running = Some(fetch.clone());
+        Some(fetch)
+    }
+
+    async fn fetch(&self) -> bool {
+        let result = self.try_fetch().await;
+        let now = self.0.clock.monotonic();
+        let brought = match result {
+            Ok((keys, fresh)) => {
+                tracing::debug!(source = %self.0.source, keys = ?keys, "key set fetched");
+                self.0.snapshot.store(Some(Arc::new(Snapshot { keys, fetched: now, fresh })));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(source = %self.0.source, %error, "key set can't be fetched; what is known is kept");
+                false
+            }
+        };
+        let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        flight.running = None;
+        flight.last = Some((now, brought));
+        brought
+    }
+
+    async fn try_fetch(&self) -> Result<(KeySet, Duration), HttpError> {
+        let content = |detail: &str| HttpError::new(HttpErrorKind::Content, detail);
+        let uri = match &self.0.source {
+            Source::KeySet(uri) => uri.clone(),
+            Source::Discovery { issuer, document } => {
+                let metadata: Metadata = self.0.client.get_json(document).await?;
+                if metadata.issuer != *issuer {
+                    return Err(content("the discovery document is another issuer's"));
+                }
+                let uri: Uri = metadata.jwks_uri.parse().map_err(|_| content("jwks_uri is not a URL"))?;
+                check_url(&uri).map_err(|e| HttpError::new(HttpErrorKind::Url, format!("jwks_uri: {e}")))?;
+                uri
+            }
+        };
+        let (value, headers): (serde_json::Value, _) = self.0.client.get_json_with_headers(&uri).await?;
+        let keys = KeySet::parse(value.to_string().as_bytes()).ok_or_else(|| content("not a key set"))?;
+        if keys.is_empty() {
+            return Err(content("the key set has no usable key"));
+        }
+        Ok((keys, freshness(&headers)))
+    }
+
+    fn last_failed(&self) -> bool {
+        let flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        flight.last.is_some_and(|(_, brought)| !brought)
+    }
+}
+
+impl fmt::Debug for RemoteKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteKeys({})", self.0.source)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeySet(uri) => write!(f, "{uri}"),
+            Self::Discovery { issuer, .. } => f.write_str(issuer),
+        }
+    }
+}
+
+/// `max-age`, held between five minutes and a day (KS-16).
+fn freshness(headers: &HeaderMap) -> Duration {
+    headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok())
+        .map_or(FRESH, |seconds| Duration::from_secs(seconds).clamp(FRESH_MIN, FRESH_MAX))
+}
