@@ -18,7 +18,10 @@ pub mod token;
 
 pub mod session;
 
+pub mod layer;
+
 pub use self::error::{ConfigError, ConfigMistake};
 pub use self::identity::Identity;
+pub use self::layer::{BearerKeyLayer, IdentityLayer};
 pub use self::secret::Secret;
 pub use self::verify::ApiKey;

@@ -52,9 +52,15 @@ impl<'a> BearerToken<'a> {
         let (scheme, rest) = value.split_at(end);
         if !scheme.eq_ignore_ascii_case(b"bearer") {
             // `Bearer` followed by anything but a space is an attempt at a bearer token, not another scheme.
-            let attempt = scheme.get(..6).is_some_and(|s| s.eq_ignore_ascii_case(b"bearer"))
+            let attempt = scheme
+                .get(..6)
+                .is_some_and(|s| s.eq_ignore_ascii_case(b"bearer"))
                 && !scheme.get(6).is_some_and(u8::is_ascii_alphanumeric);
-            return if attempt { Err(MalformedCredential::Grammar) } else { Ok(None) };
+            return if attempt {
+                Err(MalformedCredential::Grammar)
+            } else {
+                Ok(None)
+            };
         }
         Self::parse(rest.trim_ascii_start()).map(Some)
     }
@@ -68,7 +74,9 @@ impl<'a> BearerToken<'a> {
         headers: &'a HeaderMap,
         name: &HeaderName,
     ) -> Result<Option<Self>, MalformedCredential> {
-        single(headers, name)?.map(|value| Self::parse(value.trim_ascii())).transpose()
+        single(headers, name)?
+            .map(|value| Self::parse(value.trim_ascii()))
+            .transpose()
     }
 
     /// The token.
@@ -91,7 +99,9 @@ impl<'a> BearerToken<'a> {
         if body == 0 || value[body..].iter().any(|b| *b != b'=') {
             return Err(MalformedCredential::Grammar);
         }
-        std::str::from_utf8(value).map(Self).map_err(|_| MalformedCredential::Grammar)
+        std::str::from_utf8(value)
+            .map(Self)
+            .map_err(|_| MalformedCredential::Grammar)
     }
 }
 
@@ -141,32 +151,73 @@ mod tests {
 
     #[test]
     fn ex_03_the_scheme_is_case_insensitive() {
-        for line in ["Bearer a.b-c_d~e+f/g==", "bearer a.b-c_d~e+f/g==", "BEARER   a.b-c_d~e+f/g=="] {
-            assert_eq!(read(&[line.as_bytes()]), Ok(Some("a.b-c_d~e+f/g==".into())), "{line}");
+        for line in [
+            "Bearer a.b-c_d~e+f/g==",
+            "bearer a.b-c_d~e+f/g==",
+            "BEARER   a.b-c_d~e+f/g==",
+        ] {
+            assert_eq!(
+                read(&[line.as_bytes()]),
+                Ok(Some("a.b-c_d~e+f/g==".into())),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn ex_04_ex_09_ex_10_what_is_not_one_b64token_is_malformed_not_absent() {
         for line in [
-            &b"Bearer"[..], b"Bearer ", b"Bearer\ttok", b"Bearer tok extra", b"Bearer %", b"Bearer %zz",
-            b"Bearer a,b", b"Bearer \"a\"", b"Bearer realm=\"x\"", b"Bearer a=b", b"Bearer ==", b"Bearer caf\xc3\xa9",
-            b"Bearer \xff", b"Bearer:a", b"Bearer: a", b"Bearer a;x", b"Bearer a@b", b"Bearer a\\b", b"Bearer\xc2\xa0abc",
+            &b"Bearer"[..],
+            b"Bearer ",
+            b"Bearer\ttok",
+            b"Bearer tok extra",
+            b"Bearer %",
+            b"Bearer %zz",
+            b"Bearer a,b",
+            b"Bearer \"a\"",
+            b"Bearer realm=\"x\"",
+            b"Bearer a=b",
+            b"Bearer ==",
+            b"Bearer caf\xc3\xa9",
+            b"Bearer \xff",
+            b"Bearer:a",
+            b"Bearer: a",
+            b"Bearer a;x",
+            b"Bearer a@b",
+            b"Bearer a\\b",
+            b"Bearer\xc2\xa0abc",
         ] {
-            assert_eq!(read(&[line]), Err(MalformedCredential::Grammar), "{:?}", line.escape_ascii());
+            assert_eq!(
+                read(&[line]),
+                Err(MalformedCredential::Grammar),
+                "{:?}",
+                line.escape_ascii()
+            );
         }
     }
 
     #[test]
     fn ex_07_ex_13_another_scheme_is_no_credential_of_ours() {
-        for line in [&b"Basic YTpi"[..], b"Foo x", b"Bearerx abc", b"Beare abc", b"", b"abc", b"DPoP abc"] {
+        for line in [
+            &b"Basic YTpi"[..],
+            b"Foo x",
+            b"Bearerx abc",
+            b"Beare abc",
+            b"",
+            b"abc",
+            b"DPoP abc",
+        ] {
             assert_eq!(read(&[line]), Ok(None), "{:?}", line.escape_ascii());
         }
     }
 
     #[test]
     fn ex_01_two_lines_are_refused_in_either_order() {
-        for lines in [[&b"Bearer a"[..], b"Bearer b"], [b"Basic YTpi", b"Bearer b"], [b"Bearer b", b"Basic YTpi"]] {
+        for lines in [
+            [&b"Bearer a"[..], b"Bearer b"],
+            [b"Basic YTpi", b"Bearer b"],
+            [b"Bearer b", b"Basic YTpi"],
+        ] {
             assert_eq!(read(&lines), Err(MalformedCredential::Repeated));
         }
     }

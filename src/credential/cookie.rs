@@ -108,11 +108,16 @@ impl<'a> Cookies<'a> {
     /// Each candidate of the name is tried, so that a planted one cannot hide the real one;
     /// if two of them open to different values, neither counts.
     pub(crate) fn open(self, keys: &SealingKeys, name: &CookieName) -> Option<Zeroizing<Vec<u8>>> {
-        let whole = self.iter().filter(|(n, _)| *n == name.as_str()).map(|(_, value)| value.into());
+        let whole = self
+            .iter()
+            .filter(|(n, _)| *n == name.as_str())
+            .map(|(_, value)| value.into());
         let mut opened: Option<Zeroizing<Vec<u8>>> = None;
         for text in whole.chain(self.join_chunks(name)).take(MAX_CANDIDATES) {
             let text: std::borrow::Cow<'_, str> = text;
-            let Ok(value) = keys.open(name.as_str(), &text) else { continue };
+            let Ok(value) = keys.open(name.as_str(), &text) else {
+                continue;
+            };
             if opened.as_ref().is_some_and(|other| *other != value) {
                 return None;
             }
@@ -132,7 +137,13 @@ impl<'a> Cookies<'a> {
             }
         }
         chunks[0]?;
-        Some(chunks.iter().map_while(|chunk| *chunk).collect::<String>().into())
+        Some(
+            chunks
+                .iter()
+                .map_while(|chunk| *chunk)
+                .collect::<String>()
+                .into(),
+        )
     }
 }
 
@@ -141,12 +152,18 @@ impl<'a> Cookies<'a> {
 impl SetCookie {
     /// For a cookie of the whole host.
     pub(crate) fn host(rule: SiteRule) -> Self {
-        Self { rule, path: "/".into() }
+        Self {
+            rule,
+            path: "/".into(),
+        }
     }
 
     /// For a cookie of one path.
     pub(crate) fn path(rule: SiteRule, path: &str) -> Self {
-        Self { rule, path: path.into() }
+        Self {
+            rule,
+            path: path.into(),
+        }
     }
 
     /// Seals `plain` into one or more cookies, and clears the form that `present` has left over.
@@ -168,7 +185,10 @@ impl SetCookie {
             return Err(TooLarge);
         }
         // Base64url is ASCII: every cut falls between characters.
-        let chunks = text.as_bytes().chunks(CHUNK).map(|c| std::str::from_utf8(c).unwrap_or(""));
+        let chunks = text
+            .as_bytes()
+            .chunks(CHUNK)
+            .map(|c| std::str::from_utf8(c).unwrap_or(""));
         let mut lines: Vec<_> = chunks
             .enumerate()
             .map(|(i, chunk)| self.line(&format!("{}.{i}", name.0), chunk, max_age))
@@ -190,7 +210,12 @@ impl SetCookie {
         lines
     }
 
-    fn clear_chunks(&self, name: &CookieName, present: Cookies<'_>, from: usize) -> Vec<HeaderValue> {
+    fn clear_chunks(
+        &self,
+        name: &CookieName,
+        present: Cookies<'_>,
+        from: usize,
+    ) -> Vec<HeaderValue> {
         (from..MAX_CHUNKS)
             .filter(|i| present.iter().any(|(n, _)| name.chunk_of(n) == Some(*i)))
             .map(|i| self.line(&format!("{}.{i}", name.0), "", Duration::ZERO))
@@ -198,7 +223,11 @@ impl SetCookie {
     }
 
     fn line(&self, name: &str, value: &str, max_age: Duration) -> HeaderValue {
-        let mut text = format!("{name}={value}; Max-Age={}; Path={}; HttpOnly", max_age.as_secs(), self.path);
+        let mut text = format!(
+            "{name}={value}; Max-Age={}; Path={}; HttpOnly",
+            max_age.as_secs(),
+            self.path
+        );
         if self.rule == SiteRule::Secure {
             text.push_str("; Secure");
         }
@@ -259,7 +288,8 @@ mod tests {
 
     /// What a browser would send back.
     fn echo(lines: &[HeaderValue]) -> String {
-        let pair = |line: &HeaderValue| line.to_str().unwrap().split(';').next().unwrap().to_owned();
+        let pair =
+            |line: &HeaderValue| line.to_str().unwrap().split(';').next().unwrap().to_owned();
         lines.iter().map(pair).collect::<Vec<_>>().join("; ")
     }
 
@@ -275,10 +305,16 @@ mod tests {
         let lines = seal(&name, b"x", &HeaderMap::new());
         let text = lines[0].to_str().unwrap();
         assert!(text.starts_with("__Host-s="), "{text}");
-        assert!(text.ends_with("; Max-Age=3600; Path=/; HttpOnly; Secure; SameSite=Lax"), "{text}");
+        assert!(
+            text.ends_with("; Max-Age=3600; Path=/; HttpOnly; Secure; SameSite=Lax"),
+            "{text}"
+        );
         let jar = jar(&[&echo(&lines)]);
         let cleared = SetCookie::host(SiteRule::Secure).clear(&name, Cookies::of(&jar));
-        assert_eq!(cleared, ["__Host-s=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax"]);
+        assert_eq!(
+            cleared,
+            ["__Host-s=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax"]
+        );
     }
 
     #[test]
@@ -286,11 +322,23 @@ mod tests {
         let name = CookieName::host(SiteRule::Plain, "s");
         let real = echo(&seal(&name, b"real", &HeaderMap::new()));
         let other = echo(&seal(&name, b"other", &HeaderMap::new()));
-        let open = |lines: &[&str]| Cookies::of(&jar(lines)).open(&keys(), &name).map(|v| v.to_vec());
+        let open = |lines: &[&str]| {
+            Cookies::of(&jar(lines))
+                .open(&keys(), &name)
+                .map(|v| v.to_vec())
+        };
         assert_eq!(open(&[&format!("s=junk; {real}")]).unwrap(), b"real");
         assert_eq!(open(&[&real, "s=junk"]).unwrap(), b"real");
-        assert_eq!(open(&[&format!("{real}; {real}")]).unwrap(), b"real", "the same twice is the same");
-        assert_eq!(open(&[&format!("{real}; {other}")]), None, "two that open are ambiguous");
+        assert_eq!(
+            open(&[&format!("{real}; {real}")]).unwrap(),
+            b"real",
+            "the same twice is the same"
+        );
+        assert_eq!(
+            open(&[&format!("{real}; {other}")]),
+            None,
+            "two that open are ambiguous"
+        );
         let flood = vec!["s=junk"; 1000].join("; ");
         assert_eq!(open(&[&flood, &real]), None, "work is bounded");
     }
@@ -300,12 +348,31 @@ mod tests {
         let name = CookieName::host(SiteRule::Secure, "s");
         let real = echo(&seal(&name, b"real", &HeaderMap::new()));
         let value = real.strip_prefix("__Host-s=").unwrap();
-        for planted in ["__host-s", "__HOST-s", "%5f%5fHost-s", "\"__Host-s\"", "=__Host-s", "__Host-s%20", "$__Host-s"] {
+        for planted in [
+            "__host-s",
+            "__HOST-s",
+            "%5f%5fHost-s",
+            "\"__Host-s\"",
+            "=__Host-s",
+            "__Host-s%20",
+            "$__Host-s",
+        ] {
             let jar = jar(&[&format!("{planted}={value}")]);
-            assert!(Cookies::of(&jar).open(&keys(), &name).is_none(), "{planted}");
+            assert!(
+                Cookies::of(&jar).open(&keys(), &name).is_none(),
+                "{planted}"
+            );
         }
-        for changed in [format!("__Host-s=\"{value}\""), format!("$Version=1; x=\"; {real}x; y=\"")] {
-            assert!(Cookies::of(&jar(&[&changed])).open(&keys(), &name).is_none(), "{changed}");
+        for changed in [
+            format!("__Host-s=\"{value}\""),
+            format!("$Version=1; x=\"; {real}x; y=\""),
+        ] {
+            assert!(
+                Cookies::of(&jar(&[&changed]))
+                    .open(&keys(), &name)
+                    .is_none(),
+                "{changed}"
+            );
         }
     }
 
@@ -317,16 +384,33 @@ mod tests {
             let lines = seal(&name, &plain, &HeaderMap::new());
             assert!(lines.iter().all(|line| line.len() < 4000));
             let mut jar = jar(&[&echo(&lines)]);
-            assert_eq!(Cookies::of(&jar).open(&keys(), &name).unwrap().to_vec(), plain, "{size}");
+            assert_eq!(
+                Cookies::of(&jar).open(&keys(), &name).unwrap().to_vec(),
+                plain,
+                "{size}"
+            );
             // Shrinking it clears what is left over.
             let shrunk = seal(&name, b"small", &jar);
-            let cleared = shrunk.iter().filter(|l| l.to_str().unwrap().contains("Max-Age=0")).count();
-            assert_eq!(cleared, if lines.len() == 1 { 0 } else { lines.len() }, "{size}");
+            let cleared = shrunk
+                .iter()
+                .filter(|l| l.to_str().unwrap().contains("Max-Age=0"))
+                .count();
+            assert_eq!(
+                cleared,
+                if lines.len() == 1 { 0 } else { lines.len() },
+                "{size}"
+            );
             strip_cookies(&mut jar, &name);
             assert!(jar.is_empty());
         }
         let set = SetCookie::host(SiteRule::Plain);
-        let huge = set.seal(&keys(), &name, &[0; 20_000], HOUR, Cookies::of(&HeaderMap::new()));
+        let huge = set.seal(
+            &keys(),
+            &name,
+            &[0; 20_000],
+            HOUR,
+            Cookies::of(&HeaderMap::new()),
+        );
         assert_eq!(huge.unwrap_err(), TooLarge);
     }
 
@@ -335,9 +419,16 @@ mod tests {
         let name = CookieName::host(SiteRule::Plain, "s");
         let first = echo(&seal(&name, &[b'x'; 6000], &HeaderMap::new()));
         let second = echo(&seal(&name, &[b'x'; 6000], &HeaderMap::new()));
-        let [a0, a1, a2] = first.split("; ").collect::<Vec<_>>()[..] else { panic!("three chunks") };
-        let [_, b1, _] = second.split("; ").collect::<Vec<_>>()[..] else { panic!("three chunks") };
-        let many = (0..1000).map(|i| format!("s.{i}=x")).collect::<Vec<_>>().join("; ");
+        let [a0, a1, a2] = first.split("; ").collect::<Vec<_>>()[..] else {
+            panic!("three chunks")
+        };
+        let [_, b1, _] = second.split("; ").collect::<Vec<_>>()[..] else {
+            panic!("three chunks")
+        };
+        let many = (0..1000)
+            .map(|i| format!("s.{i}=x"))
+            .collect::<Vec<_>>()
+            .join("; ");
         for bad in [
             format!("{a0}; {a2}"),
             format!("{a0}; {b1}; {a2}"),
@@ -346,10 +437,17 @@ mod tests {
             format!("{first}; s.3=appended"),
             many,
         ] {
-            assert!(Cookies::of(&jar(&[&bad])).open(&keys(), &name).is_none(), "{bad:.40}");
+            assert!(
+                Cookies::of(&jar(&[&bad])).open(&keys(), &name).is_none(),
+                "{bad:.40}"
+            );
         }
         let shuffled = format!("{a2}; {a0}; {a1}");
-        assert!(Cookies::of(&jar(&[&shuffled])).open(&keys(), &name).is_some());
+        assert!(
+            Cookies::of(&jar(&[&shuffled]))
+                .open(&keys(), &name)
+                .is_some()
+        );
     }
 
     #[test]
@@ -357,7 +455,11 @@ mod tests {
         let name = CookieName::host(SiteRule::Plain, "s");
         let mut jar = jar(&["a=1; s=x; b=2", "s.1=y", "ss=3; s.9=z"]);
         strip_cookies(&mut jar, &name);
-        let left: Vec<_> = jar.get_all(COOKIE).iter().map(|v| v.to_str().unwrap()).collect();
+        let left: Vec<_> = jar
+            .get_all(COOKIE)
+            .iter()
+            .map(|v| v.to_str().unwrap())
+            .collect();
         assert_eq!(left, ["a=1; b=2", "ss=3; s.9=z"]);
     }
 }

@@ -30,7 +30,12 @@ impl HyperClient {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_platform_verifier(provider)
-            .map_err(|e| HttpError::new(HttpErrorKind::Connect, format!("no usable trust store: {e}")))?
+            .map_err(|e| {
+                HttpError::new(
+                    HttpErrorKind::Connect,
+                    format!("no usable trust store: {e}"),
+                )
+            })?
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
@@ -43,19 +48,31 @@ impl HyperClient {
 }
 
 impl HttpClient for HyperClient {
-    fn send(&self, request: Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let call = self.0.request(request.map(Full::new));
         async move {
-            let response = call
-                .await
-                .map_err(|e| HttpError::new(HttpErrorKind::Connect, format!("{host}: {}", root_cause(&e))))?;
+            let response = call.await.map_err(|e| {
+                HttpError::new(
+                    HttpErrorKind::Connect,
+                    format!("{host}: {}", root_cause(&e)),
+                )
+            })?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MAX_BODY).collect().await.map_err(|e| {
                 if e.is::<http_body_util::LengthLimitError>() {
-                    HttpError::new(HttpErrorKind::TooLarge, format!("{host} answered more than 1 MiB"))
+                    HttpError::new(
+                        HttpErrorKind::TooLarge,
+                        format!("{host} answered more than 1 MiB"),
+                    )
                 } else {
-                    HttpError::new(HttpErrorKind::Connect, format!("{host}: the answer broke off"))
+                    HttpError::new(
+                        HttpErrorKind::Connect,
+                        format!("{host}: the answer broke off"),
+                    )
                 }
             })?;
             Ok(Response::from_parts(parts, body.to_bytes()))

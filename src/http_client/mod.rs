@@ -33,7 +33,10 @@ pub trait HttpClient: Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// The future is dropped when the deadline passes.
-    fn send(&self, request: Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>>;
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>>;
 }
 
 /// Why a call failed. It names neither the query nor the body of the request.
@@ -77,17 +80,28 @@ impl Outward {
     /// # Cancel safety
     ///
     /// Dropping it drops the call.
-    pub(crate) async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, HttpError> {
         check_url(request.uri()).map_err(|e| HttpError::new(HttpErrorKind::Url, e))?;
         let agent = HeaderValue::from_static(concat!("tower-identity/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().entry(USER_AGENT).or_insert(agent);
         let host = request.uri().host().unwrap_or_default().to_owned();
         let response = match tokio::time::timeout(DEADLINE, self.0.send(request)).await {
             Ok(response) => response?,
-            Err(_) => return Err(HttpError::new(HttpErrorKind::Timeout, format!("{host} did not answer in 10 s"))),
+            Err(_) => {
+                return Err(HttpError::new(
+                    HttpErrorKind::Timeout,
+                    format!("{host} did not answer in 10 s"),
+                ));
+            }
         };
         if response.body().len() > MAX_BODY {
-            return Err(HttpError::new(HttpErrorKind::TooLarge, format!("{host} answered more than 1 MiB")));
+            return Err(HttpError::new(
+                HttpErrorKind::TooLarge,
+                format!("{host} answered more than 1 MiB"),
+            ));
         }
         Ok(response)
     }
@@ -104,7 +118,9 @@ impl Outward {
     ) -> Result<(T, http::HeaderMap), HttpError> {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = uri.clone();
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request
+            .headers_mut()
+            .insert(ACCEPT, HeaderValue::from_static("application/json"));
         let response = self.send(request).await?;
         let value = json_of(&response)?;
         Ok((value, response.into_parts().0.headers))
@@ -117,15 +133,32 @@ pub(crate) fn json_of<T: DeserializeOwned>(response: &Response<Bytes>) -> Result
         let detail = format!("expected status 200, found {}", response.status().as_u16());
         return Err(HttpError::new(HttpErrorKind::Status, detail));
     }
-    let json = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
-        let essence = v.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-    });
+    let json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| {
+            let essence = v
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase();
+            essence == "application/json"
+                || (essence.starts_with("application/") && essence.ends_with("+json"))
+        });
     if !json {
-        return Err(HttpError::new(HttpErrorKind::Content, "expected the content type application/json"));
+        return Err(HttpError::new(
+            HttpErrorKind::Content,
+            "expected the content type application/json",
+        ));
     }
-    serde_json::from_slice(response.body())
-        .map_err(|e| HttpError::new(HttpErrorKind::Content, format!("not the JSON that was expected: {e}")))
+    serde_json::from_slice(response.body()).map_err(|e| {
+        HttpError::new(
+            HttpErrorKind::Content,
+            format!("not the JSON that was expected: {e}"),
+        )
+    })
 }
 
 impl fmt::Debug for Outward {
@@ -139,7 +172,10 @@ impl fmt::Debug for Outward {
 impl HttpError {
     /// A failure; `detail` goes to logs and must not hold a secret.
     pub fn new(kind: HttpErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self {
+            kind,
+            detail: detail.into(),
+        }
     }
 
     /// Its kind.

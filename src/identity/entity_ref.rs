@@ -9,9 +9,21 @@ pub struct EntityRef(Arc<str>);
 pub struct EntityRefError;
 impl EntityRef {
     /// x
-    pub fn parse(t: &str) -> Result<Self, EntityRefError> { if t.contains(':') && t.contains('/') { Ok(Self(t.to_lowercase().into())) } else { Err(EntityRefError) } }
+    pub fn parse(t: &str) -> Result<Self, EntityRefError> {
+        if t.contains(':') && t.contains('/') {
+            Ok(Self(t.to_lowercase().into()))
+        } else {
+            Err(EntityRefError)
+        }
+    }
     /// x
     #[must_use]
-    pub fn as_str(&self) -> &str { &self.0 }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
-impl fmt::Display for EntityRef { fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) } }
+impl fmt::Display for EntityRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -142,7 +142,11 @@ impl Service {
     /// A service of this subject, unrestricted.
     #[must_use]
     pub fn new(subject: impl Into<Box<str>>) -> Self {
-        Self { subject: subject.into(), key_id: None, restrictions: None }
+        Self {
+            subject: subject.into(),
+            key_id: None,
+            restrictions: None,
+        }
     }
 
     /// Names the key that proved it.
@@ -193,7 +197,10 @@ impl Restriction {
     /// To one plugin, such as `catalog`.
     #[must_use]
     pub fn to_plugin(plugin: impl Into<Box<str>>) -> Self {
-        Self { plugin: plugin.into(), permissions: Vec::new() }
+        Self {
+            plugin: plugin.into(),
+            permissions: Vec::new(),
+        }
     }
 
     /// And there to these permissions, such as `catalog.entity.read`.

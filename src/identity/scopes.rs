@@ -54,6 +54,9 @@ mod tests {
             assert!(!scopes.contains(other), "{other:?}");
         }
         assert_eq!(scopes.iter().count(), 2);
-        assert!(!Scopes::parse("a\tb").contains("a"), "only a space separates");
+        assert!(
+            !Scopes::parse("a\tb").contains("a"),
+            "only a space separates"
+        );
     }
 }

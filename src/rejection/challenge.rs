@@ -24,7 +24,10 @@ impl Challenge {
         if realm.bytes().all(fits) {
             Ok(Self { realm })
         } else {
-            Err(ConfigMistake::new("realm", "expected printable ASCII without quotes"))
+            Err(ConfigMistake::new(
+                "realm",
+                "expected printable ASCII without quotes",
+            ))
         }
     }
 
@@ -42,7 +45,9 @@ impl Challenge {
 
 impl Default for Challenge {
     fn default() -> Self {
-        Self { realm: "tower-identity".into() }
+        Self {
+            realm: "tower-identity".into(),
+        }
     }
 }
 

@@ -49,7 +49,11 @@ impl Rejection {
     pub fn new(kind: RejectionKind, reason: impl Into<Cow<'static, str>>) -> Self {
         let retry_after =
             (kind == RejectionKind::Unavailable).then_some(const { Duration::from_secs(5) });
-        Self { kind, reason: reason.into(), retry_after }
+        Self {
+            kind,
+            reason: reason.into(),
+            retry_after,
+        }
     }
 
     pub(crate) fn missing() -> Self {

@@ -36,7 +36,11 @@ impl Audience {
         };
         // Without the query: it may hold what must not be repeated.
         let path = request.uri().path().into();
-        Self { kind, method: request.method().clone(), path }
+        Self {
+            kind,
+            method: request.method().clone(),
+            path,
+        }
     }
 
     pub(crate) fn is_navigation(&self) -> bool {
@@ -74,11 +78,7 @@ pub(crate) fn respond(
 }
 
 /// Backstage's error body (spec section 8.4), with the challenge it leaves out.
-fn json_error(
-    kind: RejectionKind,
-    audience: &Audience,
-    challenge: &Challenge,
-) -> Response<Bytes> {
+fn json_error(kind: RejectionKind, audience: &Audience, challenge: &Challenge) -> Response<Bytes> {
     let body = json!({
         "error": { "name": kind.name(), "message": kind.message() },
         "request": { "method": audience.method.as_str(), "url": &*audience.path },
@@ -87,7 +87,10 @@ fn json_error(
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = kind.status();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
     if kind.error_code().is_some() || kind == RejectionKind::MissingCredentials {
         headers.insert(WWW_AUTHENTICATE, challenge.header(kind));
     }
@@ -120,7 +123,10 @@ fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     }
     match headers.get("sec-fetch-mode") {
         Some(mode) => {
-            mode == "navigate" && headers.get("sec-fetch-dest").is_none_or(|d| d == "document")
+            mode == "navigate"
+                && headers
+                    .get("sec-fetch-dest")
+                    .is_none_or(|d| d == "document")
         }
         None => starts_with(headers, &ACCEPT, "text/html"),
     }
@@ -150,8 +156,19 @@ mod tests {
         use AudienceKind::{Grpc, Navigation, Program};
         let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         for (method, headers, expected) in [
-            ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")][..], Navigation),
-            ("GET", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], Program),
+            (
+                "GET",
+                &[
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                ][..],
+                Navigation,
+            ),
+            (
+                "GET",
+                &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+                Program,
+            ),
             ("GET", &[("sec-fetch-mode", "cors"), html], Program),
             ("GET", &[html], Navigation),
             ("HEAD", &[html], Navigation),
@@ -169,13 +186,24 @@ mod tests {
     fn the_body_repeats_neither_the_reason_nor_the_query() {
         let request = Request::get("/api/x?code=secret").body(()).unwrap();
         let rejection = Rejection::invalid("the signature of key k1 is wrong");
-        let response =
-            respond(rejection, &Audience::of(&request), &Challenge::default(), None);
+        let response = respond(
+            rejection,
+            &Audience::of(&request),
+            &Challenge::default(),
+            None,
+        );
         assert_eq!(response.status(), 401);
         assert_eq!(
             response.body(),
             r#"{"error":{"name":"AuthenticationError","message":"Invalid credentials"},"request":{"method":"GET","url":"/api/x"},"response":{"statusCode":401}}"#
         );
-        assert!(response.extensions().get::<Rejection>().unwrap().reason().contains("k1"));
+        assert!(
+            response
+                .extensions()
+                .get::<Rejection>()
+                .unwrap()
+                .reason()
+                .contains("k1")
+        );
     }
 }

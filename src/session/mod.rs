@@ -3,5 +3,6 @@
 mod record;
 mod sessions;
 
-pub use self::sessions::Sessions;
 pub(crate) use self::record::Session;
+pub use self::sessions::Sessions;
+pub(crate) use self::sessions::Site;

@@ -61,9 +61,14 @@ impl Session {
     /// Vouches for the person; `None` if the record names nobody a catalog could.
     pub(crate) fn identity(&self, issuer: &str) -> Option<VerifiedIdentity> {
         let user = EntityRef::parse(&self.user).ok()?;
-        let ownership: Option<Vec<_>> =
-            self.ownership.iter().map(|e| EntityRef::parse(e).ok()).collect();
-        let user = User::new(user).with_ownership(ownership?).with_profile(self.profile.clone());
+        let ownership: Option<Vec<_>> = self
+            .ownership
+            .iter()
+            .map(|e| EntityRef::parse(e).ok())
+            .collect();
+        let user = User::new(user)
+            .with_ownership(ownership?)
+            .with_profile(self.profile.clone());
         let identity = VerifiedIdentity::assertion(user, Method::Session)
             .with_issuer(issuer)
             .with_provider(self.provider.as_str())

@@ -12,16 +12,26 @@ use crate::clock::Clock;
 use crate::credential::{CookieName, Cookies, SetCookie, SiteRule, strip_cookies};
 use crate::identity::VerifiedIdentity;
 use crate::rejection::Rejection;
+use crate::secret::SealingKeys;
 use crate::secret::digest::sha256;
 use crate::secret::encoding::base64url;
-use crate::secret::SealingKeys;
 use crate::store::{Store, StoreError};
 
 /// The sessions of one portal: its cookie's name and keys, and the list of revoked ones.
 #[derive(Clone)]
 pub struct Sessions(Arc<Inner>);
 
+/// Where the portal lives, which is what its cookies are good for.
+pub(crate) struct Site {
+    pub(crate) rule: SiteRule,
+    pub(crate) issuer: Arc<str>,
+    pub(crate) base_path: Box<str>,
+    pub(crate) origins: Vec<Box<str>>,
+}
+
 struct Inner {
+    base_path: Box<str>,
+    origins: Vec<Box<str>>,
     name: CookieName,
     rule: SiteRule,
     keys: SealingKeys,
@@ -31,15 +41,38 @@ struct Inner {
 }
 
 impl Sessions {
-    pub(crate) fn new(
-        rule: SiteRule,
-        keys: SealingKeys,
-        issuer: Arc<str>,
-        store: Arc<dyn Store>,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(site: Site, keys: SealingKeys, store: Arc<dyn Store>, clock: Clock) -> Self {
+        let Site {
+            rule,
+            issuer,
+            base_path,
+            origins,
+        } = site;
         let name = CookieName::host(rule, "tid-session");
-        Self(Arc::new(Inner { name, rule, keys, issuer, store, clock }))
+        Self(Arc::new(Inner {
+            base_path,
+            origins,
+            name,
+            rule,
+            keys,
+            issuer,
+            store,
+            clock,
+        }))
+    }
+
+    /// Whether a page of this origin may act with a session.
+    pub(crate) fn allows_origin(&self, origin: &[u8]) -> bool {
+        self.0
+            .origins
+            .iter()
+            .any(|allowed| allowed.as_bytes() == origin)
+    }
+
+    /// Whether a path is one that the sign-in layer answers.
+    pub(crate) fn owns_path(&self, path: &str) -> bool {
+        path.strip_prefix(&*self.0.base_path)
+            .is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// The living session that a request's cookies hold; a dead, broken or foreign cookie is no session.
@@ -84,7 +117,10 @@ impl Sessions {
     pub(crate) async fn revoke(&self, session: &Session) -> Result<(), StoreError> {
         let life = session.expires_at().since(self.0.clock.now());
         if life > Duration::ZERO {
-            self.0.store.put_if_absent(&revocation_key(session), b"", life).await?;
+            self.0
+                .store
+                .put_if_absent(&revocation_key(session), b"", life)
+                .await?;
         }
         Ok(())
     }
@@ -94,7 +130,13 @@ impl Sessions {
         let plain = serde_json::to_vec(session).ok()?;
         let life = session.expires_at().since(self.0.clock.now());
         SetCookie::host(self.0.rule)
-            .seal(&self.0.keys, &self.0.name, &plain, life, Cookies::of(present))
+            .seal(
+                &self.0.keys,
+                &self.0.name,
+                &plain,
+                life,
+                Cookies::of(present),
+            )
             .ok()
     }
 
@@ -111,7 +153,9 @@ impl Sessions {
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("cookie", &self.0.name.as_str()).finish_non_exhaustive()
+        f.debug_struct("Sessions")
+            .field("cookie", &self.0.name.as_str())
+            .finish_non_exhaustive()
     }
 }
 

@@ -34,7 +34,11 @@ impl MemoryStore {
     /// An empty store of at most `capacity` entries.
     #[must_use]
     pub fn with_capacity(clock: Clock, capacity: usize) -> Self {
-        Self { clock, capacity, entries: Mutex::default() }
+        Self {
+            clock,
+            capacity,
+            entries: Mutex::default(),
+        }
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut HashMap<String, Entry>, Duration) -> R) -> R {
@@ -61,7 +65,13 @@ impl Store for MemoryStore {
             if entries.len() >= self.capacity {
                 return Err(StoreError::Full);
             }
-            entries.insert(key.to_owned(), Entry { value: value.to_vec(), dies: now + life });
+            entries.insert(
+                key.to_owned(),
+                Entry {
+                    value: value.to_vec(),
+                    dies: now + life,
+                },
+            );
             Ok(true)
         });
         ready(result).boxed()
@@ -69,14 +79,20 @@ impl Store for MemoryStore {
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         let value = self.with(|entries, now| {
-            entries.get(key).filter(|entry| entry.dies > now).map(|entry| entry.value.clone())
+            entries
+                .get(key)
+                .filter(|entry| entry.dies > now)
+                .map(|entry| entry.value.clone())
         });
         ready(Ok(value)).boxed()
     }
 
     fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         let value = self.with(|entries, now| {
-            entries.remove(key).filter(|entry| entry.dies > now).map(|entry| entry.value)
+            entries
+                .remove(key)
+                .filter(|entry| entry.dies > now)
+                .map(|entry| entry.value)
         });
         ready(Ok(value)).boxed()
     }
@@ -84,7 +100,9 @@ impl Store for MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore").field("capacity", &self.capacity).finish_non_exhaustive()
+        f.debug_struct("MemoryStore")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,7 +121,10 @@ mod tests {
             let store = store.clone();
             tokio::spawn(async move { store.take("k").await.unwrap().is_some() })
         });
-        let won = futures::future::join_all(takers).await.into_iter().filter(|r| *r.as_ref().unwrap());
+        let won = futures::future::join_all(takers)
+            .await
+            .into_iter()
+            .filter(|r| *r.as_ref().unwrap());
         assert_eq!(won.count(), 1);
     }
 
@@ -113,7 +134,10 @@ mod tests {
         let store = MemoryStore::with_capacity(clock, 1);
         assert_eq!(store.put_if_absent("a", b"1", MINUTE).await, Ok(true));
         assert_eq!(store.put_if_absent("a", b"2", MINUTE).await, Ok(false));
-        assert_eq!(store.put_if_absent("b", b"3", MINUTE).await, Err(StoreError::Full));
+        assert_eq!(
+            store.put_if_absent("b", b"3", MINUTE).await,
+            Err(StoreError::Full)
+        );
         assert_eq!(store.get("a").await, Ok(Some(b"1".to_vec())));
         hand.advance(MINUTE);
         assert_eq!(store.get("a").await, Ok(None));

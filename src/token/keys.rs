@@ -75,7 +75,9 @@ impl SigningKeys {
     /// Signs with the current key: what `message` makes of its id, and the signature over that.
     pub(super) fn sign_with<R>(&self, f: impl FnOnce(&dyn Fn(&str) -> String, &str) -> R) -> R {
         let mut keys = self.lock();
-        let due = keys.first().is_none_or(|k| self.0.clock.monotonic() >= k.made + self.0.lifetime);
+        let due = keys
+            .first()
+            .is_none_or(|k| self.0.clock.monotonic() >= k.made + self.0.lifetime);
         if due {
             keys.insert(0, SigningKey::generate(self.0.clock.monotonic()));
             self.publish(&mut keys);
@@ -111,7 +113,12 @@ impl SigningKey {
             "kty": "EC", "x": base64url(&point[1..33]), "y": base64url(&point[33..65]), "crv": "P-256",
             "kid": id, "alg": "ES256", "use": "sig",
         });
-        Self { key: EncodingKey::from_ec_der(private.as_ref()), id, public, made }
+        Self {
+            key: EncodingKey::from_ec_der(private.as_ref()),
+            id,
+            public,
+            made,
+        }
     }
 }
 

@@ -41,7 +41,12 @@ impl TokenIssuer {
     #[must_use]
     pub fn new(issuer: impl Into<Arc<str>>, lifetime: Duration, clock: Clock) -> Self {
         let keys = SigningKeys::new(clock.clone(), lifetime);
-        Self { issuer: issuer.into(), keys, lifetime, clock }
+        Self {
+            issuer: issuer.into(),
+            keys,
+            lifetime,
+            clock,
+        }
     }
 
     /// The issuer URL.
@@ -94,7 +99,10 @@ impl TokenIssuer {
         if text.len() > MAX_TOKEN {
             return Err(TokenTooLong);
         }
-        Ok(MintedToken { text: Secret::new(text), expires_at })
+        Ok(MintedToken {
+            text: Secret::new(text),
+            expires_at,
+        })
     }
 }
 
@@ -118,7 +126,9 @@ impl MintedToken {
 
 impl fmt::Debug for MintedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MintedToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("MintedToken")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,7 +159,10 @@ mod tests {
 
     fn judge(verifier: &JwtVerifier, token: &str) -> Result<bool, RejectionKind> {
         let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+        headers.insert(
+            "authorization",
+            HeaderValue::from_str(&format!("Bearer {token}")).unwrap(),
+        );
         let token = BearerToken::from_headers(&headers).unwrap().unwrap();
         match verifier.verify(token).now_or_never().unwrap() {
             Ok(Outcome::Verified(_)) => Ok(true),
@@ -173,7 +186,10 @@ mod tests {
         }
         assert_eq!(issuer.keys().jwks()["keys"].as_array().unwrap().len(), 2);
         hand.advance(HOUR);
-        assert_eq!(judge(&verifier, first.expose()), Err(RejectionKind::InvalidToken));
+        assert_eq!(
+            judge(&verifier, first.expose()),
+            Err(RejectionKind::InvalidToken)
+        );
         // Keys are made anew when they are due, and forgotten when nothing they signed can live.
         hand.advance(HOUR * 3);
         let third = issuer.mint_user(&ada, &[ada.clone()]).unwrap();
@@ -190,15 +206,19 @@ mod tests {
         let verifier = JwtVerifier::build(vec![ours.as_issuer()], None, clock).unwrap();
         let ada = EntityRef::parse("user:default/ada").unwrap();
         let mint = |issuer: &TokenIssuer| issuer.mint_user(&ada, &[]).unwrap();
-        assert_eq!(judge(&verifier, mint(&forger).expose()), Err(RejectionKind::InvalidToken));
+        assert_eq!(
+            judge(&verifier, mint(&forger).expose()),
+            Err(RejectionKind::InvalidToken)
+        );
         assert_eq!(judge(&verifier, mint(&other).expose()), Ok(false));
     }
 
     #[test]
     fn a_token_that_would_not_fit_is_not_minted() {
         let issuer = TokenIssuer::new("https://portal/api/auth", HOUR, Clock::system());
-        let groups: Vec<_> =
-            (0..2000).map(|i| EntityRef::parse(&format!("group:default/team-{i}")).unwrap()).collect();
+        let groups: Vec<_> = (0..2000)
+            .map(|i| EntityRef::parse(&format!("group:default/team-{i}")).unwrap())
+            .collect();
         assert!(issuer.mint_user(&groups[0], &groups).is_err());
     }
 }

@@ -40,12 +40,19 @@ impl ApiKey {
     /// Makes a key. Of `prefix` only ASCII letters and digits are kept, at most 16 of them.
     #[must_use]
     pub fn generate(prefix: &str) -> Self {
-        let prefix: String = prefix.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+        let prefix: String = prefix
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(16)
+            .collect();
         let id = base62(&random::bytes::<16>(), ID_LENGTH);
         let secret = base62(&random::bytes::<32>(), SECRET_LENGTH);
         let mut text = format!("{prefix}_{id}_{secret}");
         text.push_str(&checksum(&text));
-        Self { text: Secret::new(text), id }
+        Self {
+            text: Secret::new(text),
+            id,
+        }
     }
 
     /// The key itself.
@@ -73,7 +80,9 @@ impl ApiKey {
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ApiKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,9 +101,12 @@ impl KeyDigest {
     ///
     /// If it is anything else.
     pub fn parse(text: &str) -> Result<Self, ConfigMistake> {
-        text.strip_prefix("sha256:").and_then(from_hex).map(Self).ok_or_else(|| {
-            ConfigMistake::new("tokenHash", "expected sha256: and 64 hexadecimal digits")
-        })
+        text.strip_prefix("sha256:")
+            .and_then(from_hex)
+            .map(Self)
+            .ok_or_else(|| {
+                ConfigMistake::new("tokenHash", "expected sha256: and 64 hexadecimal digits")
+            })
     }
 }
 
@@ -122,8 +134,12 @@ pub(super) enum Form {
 }
 
 pub(super) fn form_of(key: &str) -> Form {
-    let Some(body_length) = key.len().checked_sub(CHECKSUM_LENGTH) else { return Form::Other };
-    let Some((body, sum)) = key.split_at_checked(body_length) else { return Form::Other };
+    let Some(body_length) = key.len().checked_sub(CHECKSUM_LENGTH) else {
+        return Form::Other;
+    };
+    let Some((body, sum)) = key.split_at_checked(body_length) else {
+        return Form::Other;
+    };
     let mut parts = key.splitn(3, '_');
     let ours = matches!(
         (parts.next(), parts.next(), parts.next()),
@@ -184,7 +200,10 @@ mod tests {
         assert_eq!(form_of(text), Form::Ours);
         assert_ne!(text, ApiKey::generate("tid").expose());
         assert!(!format!("{key:?}").contains(&text[17..]));
-        assert_eq!(KeyDigest::parse(&key.digest().to_string()), Ok(key.digest()));
+        assert_eq!(
+            KeyDigest::parse(&key.digest().to_string()),
+            Ok(key.digest())
+        );
         assert_eq!(form_of(ApiKey::generate("a b_c-é").expose()), Form::Ours);
     }
 
@@ -194,14 +213,27 @@ mod tests {
         for i in 17..key.expose().len() {
             let mut text = key.expose().as_bytes().to_vec();
             text[i] = if text[i] == b'a' { b'b' } else { b'a' };
-            assert_eq!(form_of(std::str::from_utf8(&text).unwrap()), Form::Broken, "at {i}");
+            assert_eq!(
+                form_of(std::str::from_utf8(&text).unwrap()),
+                Form::Broken,
+                "at {i}"
+            );
         }
     }
 
     #[test]
     fn ak_15_other_forms_are_other() {
         let long = "x".repeat(200);
-        for other in ["", "a", "tid__", "tid_a_b", "éééééé", &format!("{long}_a_b"), "a.b.c", "١٢٣_١_١"] {
+        for other in [
+            "",
+            "a",
+            "tid__",
+            "tid_a_b",
+            "éééééé",
+            &format!("{long}_a_b"),
+            "a.b.c",
+            "١٢٣_١_١",
+        ] {
             assert_eq!(form_of(other), Form::Other, "{other}");
         }
     }
@@ -216,7 +248,14 @@ mod tests {
     #[test]
     fn a_digest_of_another_form_is_refused() {
         let hex64 = "a".repeat(64);
-        for bad in ["", "sha256:", "sha256:zz", &hex64, &format!("sha256:{hex64}0"), &format!("sha512:{hex64}")] {
+        for bad in [
+            "",
+            "sha256:",
+            "sha256:zz",
+            &hex64,
+            &format!("sha256:{hex64}0"),
+            &format!("sha512:{hex64}"),
+        ] {
             assert!(KeyDigest::parse(bad).is_err(), "{bad}");
         }
     }

@@ -20,11 +20,7 @@ pub struct KeyRecord {
 
 impl KeyRecord {
     /// A key that proves `subject`; `id` tells it from other keys in logs.
-    pub fn new(
-        digest: KeyDigest,
-        id: impl Into<Box<str>>,
-        subject: impl Into<Box<str>>,
-    ) -> Self {
+    pub fn new(digest: KeyDigest, id: impl Into<Box<str>>, subject: impl Into<Box<str>>) -> Self {
         Self {
             digest,
             id: id.into(),
@@ -59,8 +55,8 @@ impl KeyRecord {
         if let Some(only) = &self.restrictions {
             service = service.with_restrictions(only.iter().cloned());
         }
-        let identity = VerifiedIdentity::assertion(service, Method::ApiKey)
-            .with_scopes(self.scopes.clone());
+        let identity =
+            VerifiedIdentity::assertion(service, Method::ApiKey).with_scopes(self.scopes.clone());
         match self.expires_at.into_iter().chain(also_until).min() {
             Some(at) => identity.with_expiry(at),
             None => identity,

@@ -27,8 +27,14 @@ impl LegacySecret {
         // Backstage signs with the base64 decoding of the secret; people who sign by hand use the text.
         let decoded = decode_like_node(secret.expose());
         let keys = [decoded, secret.expose().as_bytes().to_vec()];
-        let keys = keys.into_iter().filter(|k| k.len() >= MIN_KEY).map(|k| SymmetricKey::new(&k));
-        Self { keys: keys.collect(), record }
+        let keys = keys
+            .into_iter()
+            .filter(|k| k.len() >= MIN_KEY)
+            .map(|k| SymmetricKey::new(&k));
+        Self {
+            keys: keys.collect(),
+            record,
+        }
     }
 
     /// `None` if the token is not one of this secret's.
@@ -54,7 +60,10 @@ impl LegacySecret {
             Ok(expires_at) if self.record.expires_at.is_none_or(|at| at > now) => {
                 Ok(self.record.identity(Some(expires_at)))
             }
-            Ok(_) => Err(Rejection::invalid(format!("the key {} has expired", self.record.id))),
+            Ok(_) => Err(Rejection::invalid(format!(
+                "the key {} has expired",
+                self.record.id
+            ))),
             Err(reason) => Err(Rejection::invalid(format!("legacy token: {reason}"))),
         })
     }
@@ -78,7 +87,9 @@ fn decode_like_node(text: &str) -> Vec<u8> {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
-    GeneralPurpose::new(&URL_SAFE, config).decode(clean).unwrap_or_default()
+    GeneralPurpose::new(&URL_SAFE, config)
+        .decode(clean)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -54,7 +54,11 @@ impl ApiKeys {
     ///
     /// If two records have one digest, or two have one id.
     pub fn new(records: impl IntoIterator<Item = KeyRecord>) -> Result<Self, ConfigError> {
-        Self { set: Arc::default(), clock: Clock::system() }.with_records(records)
+        Self {
+            set: Arc::default(),
+            clock: Clock::system(),
+        }
+        .with_records(records)
     }
 
     /// Accepts one key whose text stands in an environment variable; the key's id is the variable's name.
@@ -67,7 +71,11 @@ impl ApiKeys {
             ConfigMistake::new(variable, "environment variable is not set, or is not text")
         })?;
         check_secret(variable, text.expose())?;
-        Self::new([KeyRecord::new(KeyDigest::of(text.expose()), variable, subject)])
+        Self::new([KeyRecord::new(
+            KeyDigest::of(text.expose()),
+            variable,
+            subject,
+        )])
     }
 
     /// Accepts the keys of a file of digests: a JSON list.
@@ -88,16 +96,22 @@ impl ApiKeys {
         };
         let text = std::fs::read_to_string(path)
             .map_err(|e| mistake(1, 1, format!("can't be read: {e}")))?;
-        let lines: Vec<FileRecord> = serde_json::from_str(&text)
-            .map_err(|e| mistake(e.line(), e.column(), format!("expected a list of keys: {e}")))?;
+        let lines: Vec<FileRecord> = serde_json::from_str(&text).map_err(|e| {
+            mistake(
+                e.line(),
+                e.column(),
+                format!("expected a list of keys: {e}"),
+            )
+        })?;
         let mut records = Vec::new();
         let mut mistakes = Vec::new();
         for (i, line) in lines.into_iter().enumerate() {
             match line.into_record() {
                 Ok(record) => records.push(record),
-                Err((key, message)) => mistakes.push(
-                    ConfigMistake::new(format!("[{i}].{key}"), format!("{}: {message}", path.display())),
-                ),
+                Err((key, message)) => mistakes.push(ConfigMistake::new(
+                    format!("[{i}].{key}"),
+                    format!("{}: {message}", path.display()),
+                )),
             }
         }
         ConfigError::collect(mistakes)?;
@@ -121,7 +135,10 @@ impl ApiKeys {
             }
             let id = record.id.clone();
             if let Some(other) = set.keys.insert(record.digest, record) {
-                mistakes.push(ConfigMistake::new(id, format!("the same key as {}", other.id)));
+                mistakes.push(ConfigMistake::new(
+                    id,
+                    format!("the same key as {}", other.id),
+                ));
             }
         }
         ConfigError::collect(mistakes)?;
@@ -174,7 +191,10 @@ impl ApiKeys {
         // The digest is looked up, never the key: what the map's timing tells is about a digest.
         if let Some(record) = self.set.keys.get(&KeyDigest::of(token)) {
             return match record.expires_at {
-                Some(at) if at <= now => Err(Rejection::invalid(format!("the key {} has expired", record.id))),
+                Some(at) if at <= now => Err(Rejection::invalid(format!(
+                    "the key {} has expired",
+                    record.id
+                ))),
                 _ => Ok(Outcome::verified(record.identity(None))),
             };
         }
@@ -197,7 +217,9 @@ impl Verify for ApiKeys {
 
 impl fmt::Debug for ApiKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKeys").field("keys", &self.len()).finish_non_exhaustive()
+        f.debug_struct("ApiKeys")
+            .field("keys", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -205,10 +227,14 @@ fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake> {
     let length = secret.len();
     let fits = secret.bytes().all(|b| b.is_ascii_graphic());
     if !fits {
-        return Err(ConfigMistake::new(key, "expected a secret of visible ASCII characters without spaces"));
+        return Err(ConfigMistake::new(
+            key,
+            "expected a secret of visible ASCII characters without spaces",
+        ));
     }
     if length < MIN_SECRET {
-        let message = format!("expected a secret of at least {MIN_SECRET} characters, found {length}");
+        let message =
+            format!("expected a secret of at least {MIN_SECRET} characters, found {length}");
         return Err(ConfigMistake::new(key, message));
     }
     Ok(())
@@ -231,14 +257,21 @@ impl FileRecord {
         let digest = KeyDigest::parse(&self.hash).map_err(|e| ("hash", e.message().to_owned()))?;
         for (key, value) in [("id", &self.id), ("subject", &self.subject)] {
             if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err((key, "expected visible ASCII characters without spaces".into()));
+                return Err((
+                    key,
+                    "expected visible ASCII characters without spaces".into(),
+                ));
             }
         }
         let mut record = KeyRecord::new(digest, self.id, self.subject)
             .with_scopes(self.scopes.into_iter().collect::<Scopes>());
         if let Some(text) = self.expires_at {
-            let at = Timestamp::parse(&text)
-                .ok_or_else(|| ("expiresAt", "expected a time such as 2027-12-31T00:00:00Z".to_owned()))?;
+            let at = Timestamp::parse(&text).ok_or_else(|| {
+                (
+                    "expiresAt",
+                    "expected a time such as 2027-12-31T00:00:00Z".to_owned(),
+                )
+            })?;
             record = record.with_expiry(at);
         }
         if let Some(plugins) = self.plugins {

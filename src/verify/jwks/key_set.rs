@@ -40,7 +40,11 @@ impl KeySet {
         // The set is read loosely and each key strictly: a duplicate member spoils one key, not all.
         let set: Map<String, Value> = serde_json::from_slice(text).ok()?;
         let keys = set.get("keys")?.as_array()?;
-        let keys = keys.iter().take(MAX_KEYS).filter_map(|jwk| Key::parse(jwk.as_object()?)).collect();
+        let keys = keys
+            .iter()
+            .take(MAX_KEYS)
+            .filter_map(|jwk| Key::parse(jwk.as_object()?))
+            .collect();
         Some(Self { keys })
     }
 
@@ -72,7 +76,9 @@ impl KeySet {
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| key.id.as_deref())).finish()
+        f.debug_list()
+            .entries(self.keys.iter().map(|key| key.id.as_deref()))
+            .finish()
     }
 }
 
@@ -127,16 +133,30 @@ impl Key {
                 fitting.iter().copied().filter(|a| *a == only).collect()
             }
         };
-        (!algorithms.is_empty()).then_some(Self { id, algorithms, public })
+        (!algorithms.is_empty()).then_some(Self {
+            id,
+            algorithms,
+            public,
+        })
     }
 }
 
 /// 2048 to 8192 bits, odd, with an odd exponent above 2^16 that fits 33 bits (NIST SP 800-56B, JW-19).
 fn strong_rsa(n: &[u8], e: &[u8]) -> bool {
-    let strip = |number: &[u8]| number.iter().skip_while(|b| **b == 0).copied().collect::<Vec<u8>>();
+    let strip = |number: &[u8]| {
+        number
+            .iter()
+            .skip_while(|b| **b == 0)
+            .copied()
+            .collect::<Vec<u8>>()
+    };
     let (n, e) = (strip(n), strip(e));
-    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-    let exponent = e.iter().fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    let bits = n
+        .first()
+        .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+    let exponent = e
+        .iter()
+        .fold(0u64, |sum, byte| (sum << 8) | u64::from(*byte));
     (2048..=8192).contains(&bits)
         && n.last().is_some_and(|last| last & 1 == 1)
         && e.len() <= 5
@@ -147,8 +167,11 @@ fn strong_rsa(n: &[u8], e: &[u8]) -> bool {
 /// Reads the members of one strict JWK object: for vectors that come one key at a time.
 #[cfg(test)]
 pub(crate) fn one(jwk: &str) -> KeySet {
-    let key = crate::verify::jwt::json::parse_object(jwk.as_bytes()).and_then(|jwk| Key::parse(&jwk));
-    KeySet { keys: key.into_iter().collect() }
+    let key =
+        crate::verify::jwt::json::parse_object(jwk.as_bytes()).and_then(|jwk| Key::parse(&jwk));
+    KeySet {
+        keys: key.into_iter().collect(),
+    }
 }
 
 #[cfg(test)]
@@ -162,21 +185,43 @@ mod tests {
     }
 
     fn rsa(n: &[u8], e: &[u8]) -> String {
-        format!(r#"{{"kty":"RSA","kid":"r","n":"{}","e":"{}"}}"#, base64url(n), base64url(e))
+        format!(
+            r#"{{"kty":"RSA","kid":"r","n":"{}","e":"{}"}}"#,
+            base64url(n),
+            base64url(e)
+        )
     }
 
     #[test]
     fn jw_20_a_bad_key_is_skipped_and_the_good_one_used() {
         let bad = [
-            r#"{"kty":"oct","k":"AAAA","alg":"HS256"}"#, r#"{"kty":"EC","crv":"P-521","x":"","y":""}"#, "{}", "1", "null",
-            r#"{"kty":"RSA"}"#, r#"{"kty":7}"#, &ec(r#","d":"AAAA""#), &ec(r#","kid":7"#), &ec(r#","use":"enc""#),
-            &ec(r#","key_ops":["sign"]"#), &ec(r#","alg":"RS256""#), &ec(r#","alg":"ES384""#), r#"{"kty":"EC","crv":"P-256","x":"!","y":"!"}"#,
+            r#"{"kty":"oct","k":"AAAA","alg":"HS256"}"#,
+            r#"{"kty":"EC","crv":"P-521","x":"","y":""}"#,
+            "{}",
+            "1",
+            "null",
+            r#"{"kty":"RSA"}"#,
+            r#"{"kty":7}"#,
+            &ec(r#","d":"AAAA""#),
+            &ec(r#","kid":7"#),
+            &ec(r#","use":"enc""#),
+            &ec(r#","key_ops":["sign"]"#),
+            &ec(r#","alg":"RS256""#),
+            &ec(r#","alg":"ES384""#),
+            r#"{"kty":"EC","crv":"P-256","x":"!","y":"!"}"#,
         ];
-        let set = format!(r#"{{"keys":[{},{}]}}"#, bad.join(","), ec(r#","kid":"good""#));
+        let set = format!(
+            r#"{{"keys":[{},{}]}}"#,
+            bad.join(","),
+            ec(r#","kid":"good""#)
+        );
         let set = KeySet::parse(set.as_bytes()).unwrap();
         assert_eq!(set.len(), 1);
         assert!(set.find(Algorithm::Es256, Some("good")).is_some());
-        assert!(set.find(Algorithm::Es256, None).is_some(), "exactly one fits");
+        assert!(
+            set.find(Algorithm::Es256, None).is_some(),
+            "exactly one fits"
+        );
         assert!(set.find(Algorithm::Es256, Some("other")).is_none());
         assert!(set.find(Algorithm::Es384, Some("good")).is_none());
         assert!(set.find(Algorithm::Hs256, Some("good")).is_none());
@@ -184,7 +229,11 @@ mod tests {
 
     #[test]
     fn st_09_an_ambiguous_key_is_none() {
-        let set = format!(r#"{{"keys":[{},{}]}}"#, ec(r#","kid":"a""#), ec(r#","kid":"a""#));
+        let set = format!(
+            r#"{{"keys":[{},{}]}}"#,
+            ec(r#","kid":"a""#),
+            ec(r#","kid":"a""#)
+        );
         let set = KeySet::parse(set.as_bytes()).unwrap();
         assert!(set.find(Algorithm::Es256, Some("a")).is_none());
         assert!(set.find(Algorithm::Es256, None).is_none());
@@ -203,7 +252,12 @@ mod tests {
             (&[&[0; 200][..], &n[..100]].concat(), &[1, 0, 1], false),
             (&[0xff; 2000], &[1, 0, 1], false),
         ] {
-            assert_eq!(!one(&rsa(n, e)).is_empty(), good, "{} bytes, e {e:?}", n.len());
+            assert_eq!(
+                !one(&rsa(n, e)).is_empty(),
+                good,
+                "{} bytes, e {e:?}",
+                n.len()
+            );
         }
     }
 
@@ -213,6 +267,11 @@ mod tests {
             assert!(KeySet::parse(bad.as_bytes()).is_none(), "{bad}");
         }
         let many = vec![ec(""); 1000].join(",");
-        assert_eq!(KeySet::parse(format!(r#"{{"keys":[{many}]}}"#).as_bytes()).unwrap().len(), MAX_KEYS);
+        assert_eq!(
+            KeySet::parse(format!(r#"{{"keys":[{many}]}}"#).as_bytes())
+                .unwrap()
+                .len(),
+            MAX_KEYS
+        );
     }
 }

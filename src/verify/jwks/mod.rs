@@ -34,9 +34,10 @@ impl KeySource {
     pub(crate) fn look_up(&self, algorithm: Algorithm, key_id: Option<&str>) -> Lookup {
         match self {
             Self::Remote(keys) => keys.look_up(algorithm, key_id),
-            Self::Local(keys) => {
-                keys.load().find(algorithm, key_id).map_or(Lookup::Unknown, Lookup::Found)
-            }
+            Self::Local(keys) => keys
+                .load()
+                .find(algorithm, key_id)
+                .map_or(Lookup::Unknown, Lookup::Found),
         }
     }
 }

@@ -87,12 +87,25 @@ impl RemoteKeys {
 
     /// Keys that the issuer's discovery document names (OpenID Connect Discovery section 4).
     pub(crate) fn discovered(issuer: &str, document: Uri, client: Outward, clock: Clock) -> Self {
-        Self::new(Source::Discovery { issuer: issuer.to_owned(), document }, client, clock)
+        Self::new(
+            Source::Discovery {
+                issuer: issuer.to_owned(),
+                document,
+            },
+            client,
+            clock,
+        )
     }
 
     fn new(source: Source, client: Outward, clock: Clock) -> Self {
         let (snapshot, flight) = Default::default();
-        Self(Arc::new(Inner { source, client, clock, snapshot, flight }))
+        Self(Arc::new(Inner {
+            source,
+            client,
+            clock,
+            snapshot,
+            flight,
+        }))
     }
 
     /// Looks a key up. Known keys answer from the snapshot; only the first caller of an empty snapshot,
@@ -100,7 +113,9 @@ impl RemoteKeys {
     pub(crate) fn look_up(&self, algorithm: Algorithm, key_id: Option<&str>) -> Lookup {
         let now = self.0.clock.monotonic();
         let snapshot = self.0.snapshot.load();
-        let usable = snapshot.as_ref().filter(|s| now < s.fetched + s.fresh + STALE);
+        let usable = snapshot
+            .as_ref()
+            .filter(|s| now < s.fetched + s.fresh + STALE);
         let Some(snapshot) = usable else {
             return match self.fetch_unless(now, BACKOFF, true) {
                 Some(fetch) => Lookup::Wait(fetch),
@@ -148,7 +163,11 @@ impl RemoteKeys {
         let brought = match result {
             Ok((keys, fresh)) => {
                 tracing::debug!(source = %self.0.source, keys = ?keys, "key set fetched");
-                self.0.snapshot.store(Some(Arc::new(Snapshot { keys, fetched: now, fresh })));
+                self.0.snapshot.store(Some(Arc::new(Snapshot {
+                    keys,
+                    fetched: now,
+                    fresh,
+                })));
                 true
             }
             Err(error) => {
@@ -171,13 +190,19 @@ impl RemoteKeys {
                 if metadata.issuer != *issuer {
                     return Err(content("the discovery document is another issuer's"));
                 }
-                let uri: Uri = metadata.jwks_uri.parse().map_err(|_| content("jwks_uri is not a URL"))?;
-                check_url(&uri).map_err(|e| HttpError::new(HttpErrorKind::Url, format!("jwks_uri: {e}")))?;
+                let uri: Uri = metadata
+                    .jwks_uri
+                    .parse()
+                    .map_err(|_| content("jwks_uri is not a URL"))?;
+                check_url(&uri)
+                    .map_err(|e| HttpError::new(HttpErrorKind::Url, format!("jwks_uri: {e}")))?;
                 uri
             }
         };
-        let (value, headers): (serde_json::Value, _) = self.0.client.get_json_with_headers(&uri).await?;
-        let keys = KeySet::parse(value.to_string().as_bytes()).ok_or_else(|| content("not a key set"))?;
+        let (value, headers): (serde_json::Value, _) =
+            self.0.client.get_json_with_headers(&uri).await?;
+        let keys =
+            KeySet::parse(value.to_string().as_bytes()).ok_or_else(|| content("not a key set"))?;
         if keys.is_empty() {
             return Err(content("the key set has no usable key"));
         }
@@ -213,5 +238,7 @@ fn freshness(headers: &HeaderMap) -> Duration {
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
         .find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok())
-        .map_or(FRESH, |seconds| Duration::from_secs(seconds).clamp(FRESH_MIN, FRESH_MAX))
+        .map_or(FRESH, |seconds| {
+            Duration::from_secs(seconds).clamp(FRESH_MIN, FRESH_MAX)
+        })
 }

@@ -94,10 +94,22 @@ mod tests {
 
     #[test]
     fn cl_05_cl_06_exp_is_required_and_a_number() {
-        for bad in [json!({}), json!({"exp": "9999999999"}), json!({"exp": true}), json!({"exp": null}), json!({"exp": []})] {
+        for bad in [
+            json!({}),
+            json!({"exp": "9999999999"}),
+            json!({"exp": true}),
+            json!({"exp": null}),
+            json!({"exp": []}),
+        ] {
             assert!(times(bad.clone()).is_err(), "{bad}");
         }
-        for (exp, good) in [(json!(0), false), (json!(-1), false), (json!(1e300), true), (json!(1_000_000.5), false), (json!(1_000_001.5), true)] {
+        for (exp, good) in [
+            (json!(0), false),
+            (json!(-1), false),
+            (json!(1e300), true),
+            (json!(1_000_000.5), false),
+            (json!(1_000_001.5), true),
+        ] {
             assert_eq!(times(json!({"exp": exp})).is_ok(), good, "{exp}");
         }
     }
@@ -121,14 +133,36 @@ mod tests {
     #[test]
     fn cl_01_cl_03_cl_10_issuer_audience_and_subject_are_type_checked() {
         let map = |v: Value| v.as_object().unwrap().clone();
-        for other in [json!("https://a/"), json!("https://A"), json!(["https://a"]), json!(null), json!("https://a ")] {
-            assert!(!is_issuer(&map(json!({"iss": other})), "https://a"), "{other}");
+        for other in [
+            json!("https://a/"),
+            json!("https://A"),
+            json!(["https://a"]),
+            json!(null),
+            json!("https://a "),
+        ] {
+            assert!(
+                !is_issuer(&map(json!({"iss": other})), "https://a"),
+                "{other}"
+            );
         }
-        for bad in [json!({}), json!({"aud": ["a", 7]}), json!({"aud": {}}), json!({"aud": 1}), json!({"aud": null})] {
+        for bad in [
+            json!({}),
+            json!({"aud": ["a", 7]}),
+            json!({"aud": {}}),
+            json!({"aud": 1}),
+            json!({"aud": null}),
+        ] {
             assert_eq!(audiences(&map(bad.clone())), None, "{bad}");
         }
         assert_eq!(audiences(&map(json!({"aud": []}))), Some(vec![]));
-        for bad in [json!({}), json!({"sub": ""}), json!({"sub": "  "}), json!({"sub": 1}), json!({"sub": "a\u{0}"}), json!({"sub": "x".repeat(10_000)})] {
+        for bad in [
+            json!({}),
+            json!({"sub": ""}),
+            json!({"sub": "  "}),
+            json!({"sub": 1}),
+            json!({"sub": "a\u{0}"}),
+            json!({"sub": "x".repeat(10_000)}),
+        ] {
             assert!(subject(&map(bad)).is_err());
         }
     }

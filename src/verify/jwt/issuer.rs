@@ -113,7 +113,10 @@ impl Issuer {
 
     /// Narrows the algorithms. Every asymmetric one is accepted unless told; of a portal only ES256.
     pub fn with_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = algorithms.into_iter().filter(|a| *a != Algorithm::Hs256).collect();
+        self.algorithms = algorithms
+            .into_iter()
+            .filter(|a| *a != Algorithm::Hs256)
+            .collect();
         self
     }
 
@@ -135,15 +138,23 @@ impl Issuer {
             return Err(mistake("no asymmetric algorithm is left to accept".into()));
         }
         let parse = |url: &str| {
-            let uri: Uri = url.parse().map_err(|_| mistake(format!("{url} is not a URL")))?;
+            let uri: Uri = url
+                .parse()
+                .map_err(|_| mistake(format!("{url} is not a URL")))?;
             check_url(&uri).map(|()| uri).map_err(mistake)
         };
-        let client = || client.cloned().ok_or_else(|| mistake("no HTTP client".into()));
+        let client = || {
+            client
+                .cloned()
+                .ok_or_else(|| mistake("no HTTP client".into()))
+        };
         match &self.keys {
             Keys::Source(source) => Ok(source.clone()),
-            Keys::At(url) => {
-                Ok(KeySource::Remote(RemoteKeys::at(parse(url)?, client()?, clock.clone())))
-            }
+            Keys::At(url) => Ok(KeySource::Remote(RemoteKeys::at(
+                parse(url)?,
+                client()?,
+                clock.clone(),
+            ))),
             Keys::Discovery => {
                 let base = self.url.strip_suffix('/').unwrap_or(&self.url);
                 let document = parse(&format!("{base}/.well-known/openid-configuration"))?;
@@ -164,7 +175,8 @@ impl Issuer {
                 header.typ.is_none() || header.is_typ("JWT") || header.is_typ("at+jwt")
             }
         };
-        typ.then_some(()).ok_or("its typ is that of another kind of token")
+        typ.then_some(())
+            .ok_or("its typ is that of another kind of token")
     }
 
     /// Judges the claims of a token whose signature holds.
@@ -177,7 +189,11 @@ impl Issuer {
             return Err("its iss is not the issuer's");
         }
         let meant_for = audiences(claims).ok_or("its aud is missing or malformed")?;
-        if !self.audiences.iter().any(|ours| meant_for.contains(&&**ours)) {
+        if !self
+            .audiences
+            .iter()
+            .any(|ours| meant_for.contains(&&**ours))
+        {
             return Err("it is meant for another audience");
         }
         // A token bound to a key proves nothing without that key (RFC 9449 section 7.2, RFC 8705).
@@ -190,7 +206,10 @@ impl Issuer {
             TokenProfile::Portal => {
                 let user = EntityRef::parse(sub).map_err(|_| "its sub is not an entity ref")?;
                 let ownership = ownership(claims, &user)?;
-                VerifiedIdentity::assertion(User::new(user).with_ownership(ownership), Method::Token)
+                VerifiedIdentity::assertion(
+                    User::new(user).with_ownership(ownership),
+                    Method::Token,
+                )
             }
             TokenProfile::People => {
                 let user = User::foreign(sub).with_profile(profile(claims));
@@ -207,12 +226,18 @@ impl Issuer {
             Some(Value::String(scope)) => Scopes::parse(scope),
             Some(_) => return Err("its scope is not a string"),
         };
-        Ok(identity.with_issuer(self.url.clone()).with_expiry(expires_at).with_scopes(scopes))
+        Ok(identity
+            .with_issuer(self.url.clone())
+            .with_expiry(expires_at)
+            .with_scopes(scopes))
     }
 }
 
 /// `ent`: a list of entity refs. A token without it owns what the user is.
-fn ownership(claims: &Map<String, Value>, user: &EntityRef) -> Result<Vec<EntityRef>, &'static str> {
+fn ownership(
+    claims: &Map<String, Value>,
+    user: &EntityRef,
+) -> Result<Vec<EntityRef>, &'static str> {
     match claims.get("ent") {
         None => Ok(vec![user.clone()]),
         Some(Value::Array(list)) if list.len() <= MAX_OWNERSHIP => list

@@ -87,17 +87,33 @@ mod tests {
         ] {
             assert!(parse_object(bad.as_bytes()).is_none(), "{bad}");
         }
-        assert!(parse_object(br#"{"exp":1,"Exp":2}"#).is_some(), "names are case-sensitive");
+        assert!(
+            parse_object(br#"{"exp":1,"Exp":2}"#).is_some(),
+            "names are case-sensitive"
+        );
     }
 
     #[test]
     fn jw_13_depth_and_encoding_are_bounded() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         for bad in [
-            deep.as_bytes(), b"", b"[]", b"1", b"{} {}", b"\xef\xbb\xbf{}", b"{\"a\":\"\xff\"}",
-            br#"{"a":"\ud800"}"#, b"{\"a\":NaN}", b"{'a':1}", b"{\"a\":1,}",
+            deep.as_bytes(),
+            b"",
+            b"[]",
+            b"1",
+            b"{} {}",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\":\"\xff\"}",
+            br#"{"a":"\ud800"}"#,
+            b"{\"a\":NaN}",
+            b"{'a':1}",
+            b"{\"a\":1,}",
         ] {
-            assert!(parse_object(bad).is_none(), "{:.40}", bad.escape_ascii().to_string());
+            assert!(
+                parse_object(bad).is_none(),
+                "{:.40}",
+                bad.escape_ascii().to_string()
+            );
         }
     }
 }

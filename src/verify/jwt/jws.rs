@@ -76,19 +76,26 @@ impl<'a> Jws<'a> {
         let header = segment(header).ok_or(JwsError::NotJws)?;
         let payload = segment(payload).ok_or(JwsError::NotJws)?;
         let signature = segment(signature).ok_or(JwsError::NotJws)?;
-        Ok(Self { header: Header::parse(&header)?, signed, signature, payload })
+        Ok(Self {
+            header: Header::parse(&header)?,
+            signed,
+            signature,
+            payload,
+        })
     }
 
     /// The claims: an object without duplicate members, still unproven.
     pub(crate) fn claims(&self) -> Result<Map<String, Value>, &'static str> {
-        parse_object(&self.payload).ok_or("the payload is not a JSON object, or a member stands twice")
+        parse_object(&self.payload)
+            .ok_or("the payload is not a JSON object, or a member stands twice")
     }
 }
 
 impl Header {
     fn parse(text: &[u8]) -> Result<Self, JwsError> {
-        let members = parse_object(text)
-            .ok_or(JwsError::Header("the header is not a JSON object, or a member stands twice"))?;
+        let members = parse_object(text).ok_or(JwsError::Header(
+            "the header is not a JSON object, or a member stands twice",
+        ))?;
         if members.contains_key("crit") || members.contains_key("b64") {
             return Err(JwsError::Header("the header asks for an extension (crit)"));
         }
@@ -161,18 +168,31 @@ mod tests {
     use crate::secret::encoding::base64url;
 
     fn with_header(header: &str) -> Result<Header, JwsError> {
-        let token = format!("{}.{}.{}", base64url(header.as_bytes()), base64url(b"{}"), base64url(b"x"));
+        let token = format!(
+            "{}.{}.{}",
+            base64url(header.as_bytes()),
+            base64url(b"{}"),
+            base64url(b"x")
+        );
         Jws::parse(&token).map(|jws| jws.header)
     }
 
     #[test]
     fn jw_01_none_is_not_an_algorithm_in_any_spelling() {
-        for alg in ["none", "None", "noNE", "nOnE", "rs256", "RS256 ", "HS384", ""] {
+        for alg in [
+            "none", "None", "noNE", "nOnE", "rs256", "RS256 ", "HS384", "",
+        ] {
             let header = format!(r#"{{"alg":"{alg}"}}"#);
-            assert!(matches!(with_header(&header), Err(JwsError::Header(_))), "{alg}");
+            assert!(
+                matches!(with_header(&header), Err(JwsError::Header(_))),
+                "{alg}"
+            );
         }
         for header in ["{}", r#"{"alg":null}"#, r#"{"alg":["RS256"]}"#] {
-            assert!(matches!(with_header(header), Err(JwsError::Header(_))), "{header}");
+            assert!(
+                matches!(with_header(header), Err(JwsError::Header(_))),
+                "{header}"
+            );
         }
     }
 
@@ -181,7 +201,10 @@ mod tests {
         let long = "k".repeat(257);
         for kid in [r#"[]"#, "1", r#""""#, "null", "{}", &format!("\"{long}\"")] {
             let header = format!(r#"{{"alg":"RS256","kid":{kid}}}"#);
-            assert!(matches!(with_header(&header), Err(JwsError::Header(_))), "{kid:.20}");
+            assert!(
+                matches!(with_header(&header), Err(JwsError::Header(_))),
+                "{kid:.20}"
+            );
         }
         let odd = with_header(r#"{"alg":"RS256","kid":"../../dev/null"}"#).unwrap();
         assert_eq!(odd.key_id.as_deref(), Some("../../dev/null"));
@@ -189,9 +212,17 @@ mod tests {
 
     #[test]
     fn jw_08_an_extension_is_refused() {
-        for extra in [r#""crit":["bork"]"#, r#""crit":[]"#, r#""crit":1"#, r#""b64":false"#] {
+        for extra in [
+            r#""crit":["bork"]"#,
+            r#""crit":[]"#,
+            r#""crit":1"#,
+            r#""b64":false"#,
+        ] {
             let header = format!(r#"{{"alg":"RS256",{extra}}}"#);
-            assert!(matches!(with_header(&header), Err(JwsError::Header(_))), "{extra}");
+            assert!(
+                matches!(with_header(&header), Err(JwsError::Header(_))),
+                "{extra}"
+            );
         }
     }
 
@@ -199,23 +230,46 @@ mod tests {
     fn jw_09_jw_10_jw_14_only_three_segments_of_base64url_are_a_jws() {
         let h = base64url(br#"{"alg":"RS256"}"#);
         for bad in [
-            "", "..", "a.b", "a.b.c.d", &format!("{h}.e30."), &format!(".{h}.e30"), &format!("{h}..eA"),
-            &format!("{h}.e30.eA="), &format!("{h}.e30.e+A"), &format!("{h}.e30.eB"), &format!("{h} .e30.eA"),
-            "{\"payload\":\"e30\"}", &"a.b.c.d.e.f".repeat(3),
+            "",
+            "..",
+            "a.b",
+            "a.b.c.d",
+            &format!("{h}.e30."),
+            &format!(".{h}.e30"),
+            &format!("{h}..eA"),
+            &format!("{h}.e30.eA="),
+            &format!("{h}.e30.e+A"),
+            &format!("{h}.e30.eB"),
+            &format!("{h} .e30.eA"),
+            "{\"payload\":\"e30\"}",
+            &"a.b.c.d.e.f".repeat(3),
         ] {
             assert!(matches!(Jws::parse(bad), Err(JwsError::NotJws)), "{bad}");
         }
         assert!(matches!(Jws::parse("a.b.c.d.e"), Err(JwsError::Encrypted)));
-        assert!(matches!(Jws::parse(&".".repeat(1 << 20)), Err(JwsError::NotJws)));
+        assert!(matches!(
+            Jws::parse(&".".repeat(1 << 20)),
+            Err(JwsError::NotJws)
+        ));
     }
 
     #[test]
     fn cl_09_typ_is_a_media_type() {
         let typ = |typ: &str| with_header(&format!(r#"{{"alg":"RS256","typ":"{typ}"}}"#)).unwrap();
-        for same in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt"] {
+        for same in [
+            "at+jwt",
+            "AT+JWT",
+            "application/at+jwt",
+            "Application/AT+jwt",
+        ] {
             assert!(typ(same).is_typ("at+jwt"), "{same}");
         }
-        for other in ["jwt", "x/at+jwt", "at+jwt ", "application/application/at+jwt"] {
+        for other in [
+            "jwt",
+            "x/at+jwt",
+            "at+jwt ",
+            "application/application/at+jwt",
+        ] {
             assert!(!typ(other).is_typ("at+jwt"), "{other}");
         }
     }

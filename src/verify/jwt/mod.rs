@@ -87,7 +87,11 @@ impl JwtVerifier {
         client: impl HttpClient,
         clock: Clock,
     ) -> Result<Self, ConfigError> {
-        Self::build(issuers.into_iter().collect(), Some(&Outward::new(client)), clock)
+        Self::build(
+            issuers.into_iter().collect(),
+            Some(&Outward::new(client)),
+            clock,
+        )
     }
 
     pub(crate) fn build(
@@ -110,7 +114,10 @@ impl JwtVerifier {
             }
         }
         ConfigError::collect(mistakes)?;
-        Ok(Self(Arc::new(Inner { issuers: known, clock })))
+        Ok(Self(Arc::new(Inner {
+            issuers: known,
+            clock,
+        })))
     }
 }
 
@@ -120,7 +127,9 @@ impl Inner {
         let jws = match Jws::parse(token) {
             Ok(jws) => jws,
             Err(JwsError::NotJws) => return Ok(Verdict::NotRecognised),
-            Err(JwsError::Encrypted) => return Err(Rejection::invalid("encrypted token not accepted")),
+            Err(JwsError::Encrypted) => {
+                return Err(Rejection::invalid("encrypted token not accepted"));
+            }
             Err(JwsError::Header(reason)) => return Err(Rejection::invalid(reason)),
         };
         let claims = jws.claims().map_err(Rejection::invalid)?;
@@ -128,20 +137,28 @@ impl Inner {
         let Some((issuer, keys)) = issuer.and_then(|iss| self.issuers.get(iss)) else {
             return Ok(Verdict::NotRecognised);
         };
-        let refuse = |reason: &str| Rejection::invalid(format!("token of {}: {reason}", issuer.url));
+        let refuse =
+            |reason: &str| Rejection::invalid(format!("token of {}: {reason}", issuer.url));
         issuer.accepts(&jws.header).map_err(refuse)?;
-        let key: PublicKey = match keys.look_up(jws.header.algorithm, jws.header.key_id.as_deref()) {
+        let key: PublicKey = match keys.look_up(jws.header.algorithm, jws.header.key_id.as_deref())
+        {
             Lookup::Found(key) => key,
             Lookup::Wait(fetch) if !waited => return Ok(Verdict::Wait(fetch)),
             Lookup::Wait(_) | Lookup::Unknown => return Err(refuse("no published key fits")),
             Lookup::Unavailable => {
-                return Err(Rejection::unavailable(format!("the keys of {} can't be fetched", issuer.url)));
+                return Err(Rejection::unavailable(format!(
+                    "the keys of {} can't be fetched",
+                    issuer.url
+                )));
             }
         };
         if !key.verifies(&jws) {
             return Err(refuse("its signature is wrong"));
         }
-        issuer.judge(&claims, self.clock.now()).map(|id| Verdict::Verified(Box::new(id))).map_err(refuse)
+        issuer
+            .judge(&claims, self.clock.now())
+            .map(|id| Verdict::Verified(Box::new(id)))
+            .map_err(refuse)
     }
 }
 
@@ -169,7 +186,10 @@ impl Verify for JwtVerifier {
                         Ok(Verdict::Verified(identity)) => Ok(Outcome::Verified(identity)),
                         Ok(_) => Ok(Outcome::NotRecognised),
                         // A key that may exist, but could not be asked for, is not a wrong one.
-                        Err(r) if !brought => Err(Rejection::unavailable(format!("after a failed fetch: {}", r.reason()))),
+                        Err(r) if !brought => Err(Rejection::unavailable(format!(
+                            "after a failed fetch: {}",
+                            r.reason()
+                        ))),
                         Err(rejection) => Err(rejection),
                     }
                 };
@@ -201,7 +221,9 @@ impl Future for VerdictFuture {
 
 impl fmt::Debug for JwtVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtVerifier").field("issuers", &self.0.issuers.keys()).finish_non_exhaustive()
+        f.debug_struct("JwtVerifier")
+            .field("issuers", &self.0.issuers.keys())
+            .finish_non_exhaustive()
     }
 }
 

@@ -60,6 +60,9 @@ impl PublicKey {
 }
 
 fn verify(key: &DecodingKey, algorithm: Alg, jws: &Jws<'_>) -> bool {
-    (DEFAULT_PROVIDER.verifier_factory)(&algorithm, key)
-        .is_ok_and(|verifier| verifier.verify(jws.signed.as_bytes(), &jws.signature).is_ok())
+    (DEFAULT_PROVIDER.verifier_factory)(&algorithm, key).is_ok_and(|verifier| {
+        verifier
+            .verify(jws.signed.as_bytes(), &jws.signature)
+            .is_ok()
+    })
 }

@@ -1,0 +1,19 @@
+//! The three layers.
+//!
+//! # Order
+//!
+//! Outermost first: [`OAuthCallbackLayer`](crate::OAuthCallbackLayer), [`BearerKeyLayer`] (delegating),
+//! [`IdentityLayer`]. With `tower::ServiceBuilder` that is the order in which they are written; with
+//! axum's `Router::layer` it is the reverse. Every other order fails closed and says so in the log, once.
+
+mod bearer_key;
+mod body;
+mod future;
+mod guard;
+mod identity;
+mod order;
+
+pub use self::bearer_key::{BearerKeyLayer, BearerKeyService};
+pub use self::body::ResponseBody;
+pub use self::future::ResponseFuture;
+pub use self::identity::{IdentityLayer, IdentityService};
