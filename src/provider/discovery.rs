@@ -1,0 +1,130 @@
+//! A provider's own description (OpenID Connect Discovery section 3), fetched when first needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::ProviderError;
+use crate::clock::Clock;
+use crate::http_client::{Outward, check_url};
+use crate::verify::jwks::RemoteKeys;
+
+/// How long a description is believed.
+const FRESH: Duration = Duration::from_secs(3600);
+/// After a failure nothing is tried for this long, so that callers fail at once.
+const BACKOFF: Duration = Duration::from_secs(5);
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+
+/// Fetches a description, and keeps it.
+pub(super) struct Discovery {
+    document: Uri,
+    issuer: String,
+    client: Outward,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    known: Option<(Duration, Arc<Discovered>)>,
+    failed: Option<(Duration, ProviderError)>,
+}
+
+/// A description that was checked, and the keys it leads to.
+pub(super) struct Discovered {
+    pub(super) issuer: String,
+    pub(super) authorization_endpoint: Url,
+    pub(super) token_endpoint: Url,
+    pub(super) userinfo_endpoint: Option<Uri>,
+    pub(super) end_session_endpoint: Option<Url>,
+    pub(super) sends_issuer: bool,
+    pub(super) algorithms: Vec<String>,
+    pub(super) keys: RemoteKeys,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    userinfo_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+    #[serde(default)]
+    id_token_signing_alg_values_supported: Vec<String>,
+}
+
+impl Discovery {
+    /// `metadata_url` is the issuer, or the document itself.
+    pub(super) fn new(metadata_url: &str, client: Outward, clock: Clock) -> Result<Self, String> {
+        let issuer = metadata_url.strip_suffix(WELL_KNOWN).unwrap_or(metadata_url);
+        let base = issuer.strip_suffix('/').unwrap_or(issuer);
+        let document: Uri =
+            format!("{base}{WELL_KNOWN}").parse().map_err(|_| "expected a URL".to_owned())?;
+        check_url(&document)?;
+        Ok(Self { document, issuer: base.to_owned(), client, clock, state: Mutex::default() })
+    }
+
+    /// The description. Concurrent callers wait for one fetch.
+    ///
+    /// # Cancel safety
+    ///
+    /// The next caller begins again.
+    pub(super) async fn get(&self) -> Result<Arc<Discovered>, ProviderError> {
+        let mut state = self.state.lock().await;
+        let now = self.clock.monotonic();
+        if let Some((_, known)) = state.known.as_ref().filter(|(at, _)| now < *at + FRESH) {
+            return Ok(known.clone());
+        }
+        if let Some((_, error)) = state.failed.as_ref().filter(|(at, _)| now < *at + BACKOFF) {
+            return state.known.as_ref().map(|(_, known)| known.clone()).ok_or_else(|| error.clone());
+        }
+        match self.fetch(state.known.as_ref().map(|(_, known)| &**known)).await {
+            Ok(fetched) => {
+                let fetched = Arc::new(fetched);
+                state.known = Some((self.clock.monotonic(), fetched.clone()));
+                Ok(fetched)
+            }
+            Err(error) => {
+                tracing::warn!(target: "tower_identity", issuer = self.issuer, %error, "discovery failed");
+                state.failed = Some((self.clock.monotonic(), error.clone()));
+                state.known.as_ref().map(|(_, known)| known.clone()).ok_or(error)
+            }
+        }
+    }
+
+    async fn fetch(&self, before: Option<&Discovered>) -> Result<Discovered, ProviderError> {
+        let metadata: Metadata = self.client.get_json(&self.document).await?;
+        // The document's place determines the issuer up to one trailing slash (Discovery section 4.1).
+        if metadata.issuer.strip_suffix('/').unwrap_or(&metadata.issuer) != self.issuer {
+            return Err(ProviderError::invalid("the discovery document is another issuer's"));
+        }
+        let url = |name: &str, text: &str| {
+            let uri: Uri = text.parse().map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
+            check_url(&uri).map_err(|e| ProviderError::invalid(format!("{name}: {e}")))?;
+            Url::parse(text).map(|url| (url, uri)).map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))
+        };
+        let keys = match before {
+            // The keys that are known outlive a refreshed description.
+            Some(before) if before.issuer == metadata.issuer => before.keys.clone(),
+            _ => RemoteKeys::at(url("jwks_uri", &metadata.jwks_uri)?.1, self.client.clone(), self.clock.clone()),
+        };
+        let optional = |name, text: &Option<String>| text.as_ref().map(|t| url(name, t)).transpose();
+        Ok(Discovered {
+            authorization_endpoint: url("authorization_endpoint", &metadata.authorization_endpoint)?.0,
+            token_endpoint: url("token_endpoint", &metadata.token_endpoint)?.0,
+            userinfo_endpoint: optional("userinfo_endpoint", &metadata.userinfo_endpoint)?.map(|u| u.1),
+            end_session_endpoint: optional("end_session_endpoint", &metadata.end_session_endpoint)?.map(|u| u.0),
+            sends_issuer: metadata.authorization_response_iss_parameter_supported,
+            algorithms: metadata.id_token_signing_alg_values_supported,
+            issuer: metadata.issuer,
+            keys,
+        })
+    }
+}

@@ -1,0 +1,227 @@
+//! GitHub: OAuth 2.0 without OpenID Connect (spec section 10.1).
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderValue, Request, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::oauth_client::TokenResponse;
+use super::{
+    AuthorizationRequest, Context, Grant, OAuthClient, Provider, ProviderError, ProviderProfile,
+};
+use crate::error::ConfigMistake;
+use crate::http_client::{Outward, check_url, json_of};
+use crate::secret::Secret;
+
+/// An OAuth app gives tokens without end and without refresh token: the token itself is what renews
+/// (Backstage's form of it, spec section 3).
+const OWN_TOKEN: &str = "access-token-v2.";
+
+/// Sign-in with GitHub, as an OAuth app or a GitHub App.
+///
+/// The e-mail is the primary address that GitHub has verified, asked of `/user/emails`, so that it is
+/// known even where it is private.
+#[derive(Clone)]
+#[must_use]
+pub struct GitHub {
+    client_id: String,
+    client_secret: Secret<String>,
+    enterprise: Option<String>,
+    pub(crate) callback_url: Option<String>,
+}
+
+struct GitHubProvider {
+    oauth: OAuthClient,
+    api: String,
+    outward: Outward,
+}
+
+#[derive(Deserialize)]
+struct ApiUser {
+    login: String,
+    id: u64,
+    name: Option<String>,
+    avatar_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ApiEmail {
+    email: String,
+    primary: bool,
+    verified: bool,
+}
+
+// ===== impl GitHub =====
+
+impl GitHub {
+    /// The app of this client id and secret, at github.com.
+    pub fn new(client_id: impl Into<String>, client_secret: impl Into<Secret<String>>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            enterprise: None,
+            callback_url: None,
+        }
+    }
+
+    /// A GitHub Enterprise server, such as `https://ghe.example.com`.
+    pub fn with_enterprise_instance_url(mut self, url: impl Into<String>) -> Self {
+        self.enterprise = Some(url.into());
+        self
+    }
+
+    /// Replaces the callback URL that is registered with the app.
+    pub fn with_callback_url(mut self, url: impl Into<String>) -> Self {
+        self.callback_url = Some(url.into());
+        self
+    }
+
+    pub(super) fn build(&self, context: Context) -> Result<Box<dyn Provider>, ConfigMistake> {
+        let (web, api) = match &self.enterprise {
+            None => ("https://github.com".to_owned(), "https://api.github.com".to_owned()),
+            Some(url) => {
+                let url = url.strip_suffix('/').unwrap_or(url);
+                (url.to_owned(), format!("{url}/api/v3"))
+            }
+        };
+        let parse = |path: &str| {
+            let text = format!("{web}/login/oauth/{path}");
+            let mistake = |e: String| ConfigMistake::new("enterpriseInstanceUrl", e);
+            text.parse().map_err(|_| "expected a URL".into()).and_then(|uri| check_url(&uri)).map_err(mistake)?;
+            Url::parse(&text).map_err(|e| mistake(e.to_string()))
+        };
+        let oauth = OAuthClient::new(
+            (&self.client_id, &self.client_secret),
+            (parse("authorize")?, parse("access_token")?),
+            context.redirect_uri,
+            true,
+            context.client.clone(),
+        );
+        Ok(Box::new(GitHubProvider { oauth, api, outward: context.client }))
+    }
+}
+
+impl fmt::Debug for GitHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHub")
+            .field("client_id", &self.client_id)
+            .field("enterprise", &self.enterprise)
+            .finish_non_exhaustive()
+    }
+}
+
+// ===== impl GitHubProvider =====
+
+impl Provider for GitHubProvider {
+    fn authorization_url<'a>(
+        &'a self,
+        request: &'a AuthorizationRequest,
+    ) -> BoxFuture<'a, Result<Url, ProviderError>> {
+        ready(Ok(self.oauth.authorization_url(request, &[]))).boxed()
+    }
+
+    /// GitHub knows no `iss`: one that is there is somebody else's.
+    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> BoxFuture<'a, Result<(), ProviderError>> {
+        let verdict = match iss {
+            None => Ok(()),
+            Some(_) => Err(ProviderError::invalid("an iss that GitHub does not send")),
+        };
+        ready(verdict).boxed()
+    }
+
+    fn exchange<'a>(
+        &'a self,
+        code: &'a str,
+        request: &'a AuthorizationRequest,
+    ) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+        async move {
+            let tokens = self.oauth.exchange(code, request).await?;
+            self.grant(tokens).await
+        }
+        .boxed()
+    }
+
+    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+        async move {
+            let tokens = match refresh_token.strip_prefix(OWN_TOKEN) {
+                None => self.oauth.refresh(refresh_token).await?,
+                Some(token) => TokenResponse {
+                    access_token: token.into(),
+                    refresh_token: None,
+                    id_token: None,
+                    scope: None,
+                    expires_in: None,
+                },
+            };
+            self.grant(tokens).await
+        }
+        .boxed()
+    }
+
+    fn sign_out<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Option<Url>> {
+        ready(None).boxed()
+    }
+
+    fn required_scopes(&self) -> &'static [&'static str] {
+        &["read:user", "user:email"]
+    }
+}
+
+impl GitHubProvider {
+    async fn grant(&self, tokens: TokenResponse) -> Result<Grant, ProviderError> {
+        let user: ApiUser = self
+            .get("/user", &tokens.access_token)
+            .await?
+            .ok_or_else(|| ProviderError::refused("GitHub refused the access token"))?;
+        // Without the scope user:email GitHub answers 404: then there is no e-mail, and no error.
+        let emails: Vec<ApiEmail> =
+            self.get("/user/emails", &tokens.access_token).await?.unwrap_or_default();
+        let email = emails.into_iter().find(|e| e.primary && e.verified).map(|e| e.email);
+        let refresh_token = match (&tokens.refresh_token, tokens.expires_in) {
+            (None, None) => Some(Secret::new(format!("{OWN_TOKEN}{}", tokens.access_token.expose()))),
+            _ => tokens.refresh_token,
+        };
+        Ok(Grant {
+            profile: ProviderProfile {
+                subject: user.id.to_string(),
+                display_name: user.name.or_else(|| Some(user.login.clone())),
+                username: Some(user.login),
+                email,
+                picture: user.avatar_url,
+            },
+            access_token: tokens.access_token,
+            id_token: None,
+            refresh_token,
+            // GitHub separates with commas; the frontend splits at spaces, commas and bars alike.
+            scope: tokens.scope.map(|scope| scope.replace(',', " ")),
+            expires_in: tokens.expires_in,
+        })
+    }
+
+    /// Asks the API: `None` where the token does not reach (401, 403, 404).
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: &Secret<String>,
+    ) -> Result<Option<T>, ProviderError> {
+        let request = Request::get(format!("{}{path}", self.api))
+            .header(ACCEPT, "application/vnd.github+json")
+            .body(Bytes::new());
+        let mut request = request.map_err(|e| ProviderError::invalid(e.to_string()))?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| ProviderError::invalid("an access token that is not one"))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+        let response = self.outward.send(request).await?;
+        match response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(None),
+            _ => Ok(Some(json_of(&response)?)),
+        }
+    }
+}

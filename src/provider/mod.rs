@@ -1,0 +1,181 @@
+//! Identity providers: who says who a person is. One small file each over one shared OAuth client.
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+use url::Url;
+
+use crate::secret::Secret;
+
+mod discovery;
+mod github;
+mod guest;
+mod id_token;
+mod oauth_client;
+mod oidc;
+
+pub use self::github::GitHub;
+pub use self::guest::Guest;
+pub use self::oidc::{ClientAuthentication, Oidc, Prompt};
+pub(crate) use self::oauth_client::OAuthClient;
+use crate::clock::Clock;
+use crate::error::ConfigMistake;
+use crate::http_client::Outward;
+
+/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`] or [`Guest`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ProviderConfig {
+    /// GitHub, in the cloud or on premises.
+    GitHub(GitHub),
+    /// Any OpenID Connect provider.
+    Oidc(Oidc),
+    /// Nobody in particular: development only.
+    Guest(Guest),
+}
+
+/// What a provider is built with.
+pub(crate) struct Context {
+    pub(crate) redirect_uri: Url,
+    pub(crate) client: Outward,
+    pub(crate) clock: Clock,
+}
+
+/// A provider at work. Nothing here is on a hot path, so the futures are boxed.
+pub(crate) trait Provider: Send + Sync {
+    /// Where to send the browser (RFC 6749 section 4.1.1).
+    fn authorization_url<'a>(
+        &'a self,
+        request: &'a AuthorizationRequest,
+    ) -> BoxFuture<'a, Result<Url, ProviderError>>;
+
+    /// Checks the `iss` of an authorization response (RFC 9207), before anything else in it is believed.
+    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// Exchanges a code and learns who the person is.
+    fn exchange<'a>(
+        &'a self,
+        code: &'a str,
+        request: &'a AuthorizationRequest,
+    ) -> BoxFuture<'a, Result<Grant, ProviderError>>;
+
+    /// Renews a grant and learns who the person is now.
+    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Result<Grant, ProviderError>>;
+
+    /// Where the browser should go to sign out at the provider as well, if there is such a place.
+    fn sign_out<'a>(&'a self, back_to: &'a Url) -> BoxFuture<'a, Option<Url>>;
+
+    /// The scopes without which nothing works.
+    fn required_scopes(&self) -> &'static [&'static str];
+}
+
+/// One authorization request: everything in it is drawn afresh for each attempt.
+pub(crate) struct AuthorizationRequest {
+    pub(crate) state: String,
+    pub(crate) nonce: String,
+    pub(crate) pkce_verifier: Secret<String>,
+    pub(crate) scope: String,
+}
+
+/// What a provider granted, and to whom.
+pub(crate) struct Grant {
+    pub(crate) profile: ProviderProfile,
+    pub(crate) access_token: Secret<String>,
+    pub(crate) id_token: Option<Secret<String>>,
+    pub(crate) refresh_token: Option<Secret<String>>,
+    pub(crate) scope: Option<String>,
+    pub(crate) expires_in: Option<u64>,
+}
+
+/// A person as the provider describes them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProviderProfile {
+    /// The provider's own, unchanging name for them.
+    pub(crate) subject: String,
+    pub(crate) username: Option<String>,
+    /// Only an address that the provider says it has verified.
+    pub(crate) email: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) picture: Option<String>,
+}
+
+/// Why a provider did not say who somebody is.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderError {
+    pub(crate) kind: ProviderErrorKind,
+    /// For the operator. Holds no secret, and of the provider's own words only error codes.
+    pub(crate) detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProviderErrorKind {
+    /// It said something that cannot be believed.
+    Invalid,
+    /// It refused the code or the refresh token.
+    Refused,
+    /// It is out of reach, or answers with errors of its own.
+    Unavailable,
+}
+
+impl ProviderError {
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self { kind: ProviderErrorKind::Invalid, detail: detail.into() }
+    }
+
+    pub(crate) fn refused(detail: impl Into<String>) -> Self {
+        Self { kind: ProviderErrorKind::Refused, detail: detail.into() }
+    }
+
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self { kind: ProviderErrorKind::Unavailable, detail: detail.into() }
+    }
+}
+
+impl From<crate::http_client::HttpError> for ProviderError {
+    fn from(error: crate::http_client::HttpError) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl ProviderConfig {
+    /// Builds the provider; `None` for the guest, who needs none.
+    pub(crate) fn build(&self, context: Context) -> Result<Option<Box<dyn Provider>>, ConfigMistake> {
+        Ok(match self {
+            Self::GitHub(github) => Some(github.build(context)?),
+            Self::Oidc(oidc) => Some(oidc.build(context)?),
+            Self::Guest(_) => None,
+        })
+    }
+
+    pub(crate) fn callback_url(&self) -> Option<&str> {
+        match self {
+            Self::GitHub(github) => github.callback_url.as_deref(),
+            Self::Oidc(oidc) => oidc.callback_url.as_deref(),
+            Self::Guest(_) => None,
+        }
+    }
+}
+
+impl From<GitHub> for ProviderConfig {
+    fn from(github: GitHub) -> Self {
+        Self::GitHub(github)
+    }
+}
+
+impl From<Oidc> for ProviderConfig {
+    fn from(oidc: Oidc) -> Self {
+        Self::Oidc(oidc)
+    }
+}
+
+impl From<Guest> for ProviderConfig {
+    fn from(guest: Guest) -> Self {
+        Self::Guest(guest)
+    }
+}

@@ -1,0 +1,180 @@
+//! OAuth 2.0 (RFC 6749, RFC 7636) through the `oauth2` crate, whose types stay in this file.
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
+    BasicTokenType,
+};
+use oauth2::{
+    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse as _, TokenUrl,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{AuthorizationRequest, ProviderError};
+use crate::http_client::{HttpError, Outward};
+use crate::secret::Secret;
+
+type Inner = Client<
+    BasicErrorResponse,
+    Response,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+type Response = StandardTokenResponse<IdTokenField, BasicTokenType>;
+
+/// A client at one provider's authorization and token endpoints.
+#[derive(Clone)]
+pub(crate) struct OAuthClient {
+    inner: Inner,
+    outward: Outward,
+}
+
+/// What the token endpoint gave (RFC 6749 section 5.1).
+pub(crate) struct TokenResponse {
+    pub(crate) access_token: Secret<String>,
+    pub(crate) refresh_token: Option<Secret<String>>,
+    pub(crate) id_token: Option<Secret<String>>,
+    pub(crate) scope: Option<String>,
+    pub(crate) expires_in: Option<u64>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct IdTokenField {
+    id_token: Option<String>,
+}
+
+impl ExtraTokenFields for IdTokenField {}
+
+// The trait asks for it; the token must not be seen.
+impl std::fmt::Debug for IdTokenField {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IdTokenField([redacted])")
+    }
+}
+
+impl OAuthClient {
+    /// `secret_in_body` chooses `client_secret_post` over `client_secret_basic` (RFC 6749 section 2.3.1).
+    pub(crate) fn new(
+        (client_id, client_secret): (&str, &Secret<String>),
+        (authorize, token): (Url, Url),
+        redirect_uri: Url,
+        secret_in_body: bool,
+        outward: Outward,
+    ) -> Self {
+        let auth_type = if secret_in_body { AuthType::RequestBody } else { AuthType::BasicAuth };
+        let inner = Client::new(ClientId::new(client_id.to_owned()))
+            .set_client_secret(ClientSecret::new(client_secret.expose().clone()))
+            .set_auth_uri(AuthUrl::from_url(authorize))
+            .set_token_uri(TokenUrl::from_url(token))
+            .set_redirect_uri(RedirectUrl::from_url(redirect_uri))
+            .set_auth_type(auth_type);
+        Self { inner, outward }
+    }
+
+    /// The URL to send the browser to, with state and an S256 challenge, always.
+    pub(crate) fn authorization_url(
+        &self,
+        request: &AuthorizationRequest,
+        extra: &[(&str, &str)],
+    ) -> Url {
+        let verifier = PkceCodeVerifier::new(request.pkce_verifier.expose().clone());
+        let state = request.state.clone();
+        let mut url = self
+            .inner
+            .authorize_url(move || CsrfToken::new(state))
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        for scope in request.scope.split(' ').filter(|scope| !scope.is_empty()) {
+            url = url.add_scope(Scope::new(scope.to_owned()));
+        }
+        for (name, value) in extra {
+            url = url.add_extra_param(*name, *value);
+        }
+        url.url().0
+    }
+
+    /// Exchanges an authorization code.
+    pub(crate) async fn exchange(
+        &self,
+        code: &str,
+        request: &AuthorizationRequest,
+    ) -> Result<TokenResponse, ProviderError> {
+        let verifier = PkceCodeVerifier::new(request.pkce_verifier.expose().clone());
+        let response = self
+            .inner
+            .exchange_code(AuthorizationCode::new(code.to_owned()))
+            .set_pkce_verifier(verifier)
+            .request_async(&|request| self.call(request))
+            .await;
+        response.map(TokenResponse::from).map_err(token_error)
+    }
+
+    /// Renews by refresh token.
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<TokenResponse, ProviderError> {
+        let response = self
+            .inner
+            .exchange_refresh_token(&RefreshToken::new(refresh_token.to_owned()))
+            .request_async(&|request| self.call(request))
+            .await;
+        response.map(TokenResponse::from).map_err(token_error)
+    }
+
+    fn call(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpError>> {
+        let outward = self.outward.clone();
+        async move {
+            let response = outward.send(request.map(Bytes::from)).await?;
+            let mut response = response.map(|body| body.to_vec());
+            // GitHub reports errors with status 200: `oauth2` would take them for a broken token.
+            if response.status().is_success() && is_error(response.body()) {
+                *response.status_mut() = http::StatusCode::BAD_REQUEST;
+            }
+            Ok(response)
+        }
+        .boxed()
+    }
+}
+
+impl From<Response> for TokenResponse {
+    fn from(response: Response) -> Self {
+        let scope = response.scopes().map(|scopes| {
+            scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+        });
+        Self {
+            access_token: Secret::new(response.access_token().secret().clone()),
+            refresh_token: response.refresh_token().map(|t| Secret::new(t.secret().clone())),
+            id_token: response.extra_fields().id_token.clone().map(Secret::new),
+            scope,
+            expires_in: response.expires_in().map(|life| life.as_secs()),
+        }
+    }
+}
+
+fn is_error(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
+        .is_ok_and(|members| members.get("error").is_some_and(serde_json::Value::is_string))
+}
+
+/// Of the provider's answer only its error code is kept: descriptions may repeat what was sent.
+fn token_error(error: RequestTokenError<HttpError, BasicErrorResponse>) -> ProviderError {
+    match error {
+        RequestTokenError::ServerResponse(response) => {
+            let code: String = response.error().as_ref().chars().filter(char::is_ascii_graphic).take(64).collect();
+            ProviderError::refused(format!("the token endpoint refused: {code}"))
+        }
+        RequestTokenError::Request(error) => ProviderError::from(error),
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+            ProviderError::unavailable("the token endpoint's answer is not one that OAuth knows")
+        }
+    }
+}
