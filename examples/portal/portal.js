@@ -45,6 +45,7 @@ function showSignedOut(moveFocus) {
 }
 
 function showSignedIn(who, moveFocus) {
+  warn('');
   const name = who.displayName || who.subject;
   $('name').textContent = name;
   $('subject').textContent = who.subject;
@@ -63,7 +64,8 @@ function showSignedIn(who, moveFocus) {
   );
   $('answer').textContent = JSON.stringify(who, null, 2);
   $('sign-out').hidden = !who.provider;
-  $('sign-out').onclick = () => signOut(who.provider);
+  $('sign-out').onclick = () =>
+    signOut(who.provider).catch(() => say('Signing out did not work. Please try again.'));
   show('signed-in', moveFocus);
 }
 
@@ -269,10 +271,7 @@ async function signOut(provider) {
     method: 'POST',
     headers: OURS,
   });
-  if (!answer.ok) {
-    say('Signing out did not work. Please try again.');
-    return;
-  }
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   // An empty body means there is nowhere else to sign out.
   const { logoutUrl } = await answer.json().catch(() => ({}));
   if (logoutUrl) {
