@@ -63,7 +63,7 @@ function showSignedIn(who, moveFocus) {
     ...fact('Expires', who.expiresAt && localTime(who.expiresAt)),
   );
   $('answer').textContent = JSON.stringify(who, null, 2);
-  $('sign-out').hidden = !who.provider;
+  $('sign-out').hidden = !(who.provider || portalToken);
   $('sign-out').onclick = () =>
     signOut(who.provider).catch(() => say('Signing out did not work. Please try again.'));
   show('signed-in', moveFocus);
@@ -181,15 +181,13 @@ async function signedIn(provider) {
 
 /** Resolves once the sign-in window has reported a success; this is Backstage's popup protocol. */
 function signInByPopup(provider) {
-  if (popup && !popup.closed) {
-    popup.close();
-  }
+  popup?.close();
   const [width, height] = [450, 730];
   const left = Math.max(0, window.screenX + (window.outerWidth - width) / 2);
   const top = Math.max(0, window.screenY + (window.outerHeight - height) / 2);
   const opened = window.open(
     startUrl(provider, 'popup'),
-    `${provider.id}-sign-in`,
+    '_blank',
     `popup,width=${width},height=${height},top=${top},left=${left}`,
   );
   if (!opened) {
@@ -265,7 +263,17 @@ function sentence(error, otherwise = 'The sign-in failed.') {
 // ===== signing out =====
 
 async function signOut(provider) {
-  portalToken = null;
+  if (portalToken) {
+    portalToken = null;
+  } else if (await endSession(provider)) {
+    return;
+  }
+  await refresh();
+  say('You are signed out.');
+}
+
+/** Ends the session at the server. True if the browser leaves, to end it at the provider as well. */
+async function endSession(provider) {
   const query = new URLSearchParams({ env: config.environment });
   const answer = await fetch(`${config.base}/${encodeURIComponent(provider)}/logout?${query}`, {
     method: 'POST',
@@ -274,12 +282,8 @@ async function signOut(provider) {
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   // An empty body means there is nowhere else to sign out.
   const { logoutUrl } = await answer.json().catch(() => ({}));
-  if (logoutUrl) {
-    location.assign(logoutUrl);
-    return;
-  }
-  await refresh();
-  say('You are signed out.');
+  if (logoutUrl) location.assign(logoutUrl);
+  return Boolean(logoutUrl);
 }
 
 // ===== the start =====

@@ -233,6 +233,24 @@ describe('the portal', { timeout: 5 * 60_000 }, () => {
     await seesSignIn(page);
   });
 
+  visitor('starts over in a new popup if the button is pressed again', async (page) => {
+    const first = page.waitForEvent('popup');
+    await signInButton(page).click();
+    const closed = (await first).waitForEvent('close');
+    await signInByPopup(page);
+    await closed;
+    assert.equal(await page.getByRole('alert').count(), 0);
+  });
+
+  visitor('signs in where no window is needed', async (page) => {
+    for (const { title } of config.providers.filter(({ kind }) => kind === 'proxy')) {
+      await page.getByRole('button', { name: `Continue with ${title}`, exact: true }).click();
+      await hears(page, 'status', 'You are signed in as');
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await seesSignIn(page);
+    }
+  });
+
   visitor('does not repeat the message of a failed redirect', async (page) => {
     await page.goto('/?error=call-0800-for-help&view=team');
     await hears(page, 'alert', 'That sign-in did not work');
