@@ -1,0 +1,209 @@
+//! Signing people in: from the first redirect to a session, and from a session to fresh tokens.
+
+mod attempt;
+mod builder;
+mod callback;
+mod error;
+mod origins;
+mod params;
+mod refresh;
+mod resolver;
+mod start;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::builder::SignInBuilder;
+pub(crate) use self::callback::Completion;
+pub(crate) use self::error::{SignInError, SignInErrorKind};
+use self::origins::Origins;
+pub(crate) use self::params::Params;
+pub use self::resolver::Resolver;
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::credential::{CookieName, SetCookie, SiteRule};
+use crate::provider::{Guest, Provider};
+use crate::secret::SealingKeys;
+use crate::session::Sessions;
+use crate::store::Store;
+use crate::token::TokenIssuer;
+use crate::verify::JwtVerifier;
+
+/// How long a person may stay signed in without the provider being asked again.
+const SESSION: Duration = Duration::from_secs(12 * 3600);
+
+/// The sign-in of a portal: its providers, who their people are to the catalog, and what they get.
+///
+/// Made by [`SignIn::builder`], or from `app-config.yaml` by `Config`. Cloning shares it.
+///
+/// ```
+/// use tower_identity::provider::GitHub;
+/// use tower_identity::sign_in::{Resolver, SignIn};
+/// use tower_identity::OAuthCallbackLayer;
+///
+/// let sign_in = SignIn::builder("http://localhost:7007")
+///     .with_provider("github", GitHub::new("client-id", "client-secret"), [
+///         Resolver::username().dangerously_allow_sign_in_without_user_in_catalog(),
+///     ])
+///     .build()?;
+/// let layer = OAuthCallbackLayer::new(sign_in.clone());
+/// // And inside it, to believe the sessions and tokens that it makes:
+/// let layer = sign_in.identity_layer()?;
+/// # Ok::<(), tower_identity::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct SignIn(Arc<Inner>);
+
+pub(crate) struct Inner {
+    /// `https://portal.example.com/api/auth`: the issuer, and the base of every path.
+    base_url: Arc<str>,
+    base_path: Box<str>,
+    environment: Box<str>,
+    rule: SiteRule,
+    origins: Origins,
+    providers: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
+    guest: Option<GuestEntry>,
+    catalog: Option<Arc<dyn Catalog>>,
+    sealing: SealingKeys,
+    sessions: Sessions,
+    tokens: TokenIssuer,
+    verifier: JwtVerifier,
+    store: Arc<dyn Store>,
+    clock: Clock,
+}
+
+/// One provider in one environment.
+struct Entry {
+    provider: Box<dyn Provider>,
+    resolvers: Vec<Resolver>,
+    additional_scopes: Vec<String>,
+    /// How long a person stays signed in at the most, however often the session is renewed.
+    longest: Duration,
+}
+
+struct GuestEntry {
+    config: Guest,
+    allowed: bool,
+}
+
+/// What the sign-in page needs to know of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProviderInfo {
+    /// The path segment.
+    pub id: String,
+    /// Whether it signs in by itself on `refresh`, without a page of its own.
+    pub is_proxy: bool,
+}
+
+impl SignIn {
+    /// Begins the sign-in of a portal whose browsers see it at `public_url`, such as `https://portal.example.com`.
+    pub fn builder(public_url: impl Into<String>) -> SignInBuilder {
+        SignInBuilder::new(public_url.into())
+    }
+
+    /// The issuer of its tokens: also the base URL of its paths.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.base_url
+    }
+
+    /// The path under which it answers, `/api/auth` unless told.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        &self.0.base_path
+    }
+
+    /// The environment that its page signs in to, such as `development`.
+    #[must_use]
+    pub fn environment(&self) -> &str {
+        &self.0.environment
+    }
+
+    /// The sessions it makes, for an [`IdentityLayer`](crate::IdentityLayer).
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        self.0.sessions.clone()
+    }
+
+    /// The tokens it mints.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenIssuer {
+        &self.0.tokens
+    }
+
+    /// A layer that believes its sessions and its tokens.
+    ///
+    /// # Errors
+    ///
+    /// None that a sign-in which was built could cause; the signature is that of the other constructors.
+    pub fn identity_layer(&self) -> Result<crate::IdentityLayer, crate::ConfigError> {
+        Ok(crate::IdentityLayer::new(self.0.verifier.clone()).with_sessions(self.sessions()))
+    }
+
+    /// The providers of its environment, in the order of their ids.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderInfo> {
+        let oauth = self.0.providers.iter().filter(|(_, envs)| envs.contains_key(&self.0.environment));
+        let mut list: Vec<_> =
+            oauth.map(|(id, _)| ProviderInfo { id: id.to_string(), is_proxy: false }).collect();
+        list.sort_by(|a, b| a.id.cmp(&b.id));
+        if self.0.guest.as_ref().is_some_and(|guest| guest.allowed) {
+            list.push(ProviderInfo { id: "guest".into(), is_proxy: true });
+        }
+        list
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Inner {
+    pub(crate) fn tokens(&self) -> &TokenIssuer {
+        &self.tokens
+    }
+
+    pub(crate) fn verifier(&self) -> &JwtVerifier {
+        &self.verifier
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The provider of a path, whatever the environment.
+    fn environments(&self, provider: &str) -> Result<&HashMap<Box<str>, Entry>, SignInError> {
+        self.providers.get(provider).ok_or_else(|| {
+            SignInError::new(SignInErrorKind::NotFound, format!("Unknown auth provider '{provider}'"))
+        })
+    }
+
+    fn entry(&self, provider: &str, environment: &str) -> Result<&Entry, SignInError> {
+        self.environments(provider)?.get(environment).ok_or_else(|| {
+            let message = format!("No configuration available for the '{environment}' environment of this provider.");
+            SignInError::new(SignInErrorKind::NotFound, message)
+        })
+    }
+
+    /// A cookie of one provider's paths, by Backstage's name for it (spec section 3).
+    fn provider_cookie(&self, provider: &str, kind: &str) -> (CookieName, SetCookie) {
+        let path = format!("{}/{provider}", self.base_path);
+        (CookieName::path(&format!("{provider}-{kind}")), SetCookie::path(self.rule, &path))
+    }
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn")
+            .field("issuer", &self.0.base_url)
+            .field("providers", &self.0.providers.keys())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,198 @@
+//! Which catalog user a signed-in person is (spec section 7).
+
+use crate::catalog::{Catalog, CatalogError, UserQuery};
+use crate::identity::EntityRef;
+use crate::provider::ProviderProfile;
+
+use super::{SignInError, SignInErrorKind};
+
+/// A rule that finds the catalog user for what a provider says of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Resolver {
+    rule: Rule,
+    allowed_domains: Option<Vec<String>>,
+    without_catalog: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    Username,
+    Email,
+    EmailLocalPart,
+}
+
+/// The catalog user, and what is theirs.
+pub(super) struct Resolved {
+    pub(super) user: EntityRef,
+    pub(super) ownership: Vec<EntityRef>,
+}
+
+/// What became of one resolver.
+enum Step {
+    Found(Resolved),
+    /// The next one may know.
+    NotFound(String),
+}
+
+impl Resolver {
+    /// `usernameMatchingUserEntityName`: the provider's username is the entity's name.
+    pub fn username() -> Self {
+        Self::of(Rule::Username)
+    }
+
+    /// `emailMatchingUserEntityProfileEmail`: the verified e-mail is that of the entity's profile;
+    /// if none has it, it is looked for again without its `+part`.
+    pub fn email() -> Self {
+        Self::of(Rule::Email)
+    }
+
+    /// `emailLocalPartMatchingUserEntityName`: what stands before the `@` is the entity's name.
+    pub fn email_local_part() -> Self {
+        Self::of(Rule::EmailLocalPart)
+    }
+
+    /// By the name it has in `app-config.yaml`; `None` for one that does not exist.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        [Rule::Username, Rule::Email, Rule::EmailLocalPart].into_iter().find(|r| r.name() == name).map(Self::of)
+    }
+
+    /// Every name that [`by_name`](Self::by_name) knows.
+    pub const NAMES: [&'static str; 3] = [
+        "usernameMatchingUserEntityName",
+        "emailMatchingUserEntityProfileEmail",
+        "emailLocalPartMatchingUserEntityName",
+    ];
+
+    /// Accepts e-mails of these domains only, compared whole and in any case.
+    pub fn with_allowed_domains<D: Into<String>>(mut self, domains: impl IntoIterator<Item = D>) -> Self {
+        self.allowed_domains = Some(domains.into_iter().map(|d| d.into().to_ascii_lowercase()).collect());
+        self
+    }
+
+    /// Signs in people whom the catalog does not know, under a name made of what the provider says.
+    ///
+    /// # Security
+    ///
+    /// Whoever can choose that name at the provider can be anybody the catalog does not know.
+    pub fn dangerously_allow_sign_in_without_user_in_catalog(mut self) -> Self {
+        self.without_catalog = true;
+        self
+    }
+
+    fn of(rule: Rule) -> Self {
+        Self { rule, allowed_domains: None, without_catalog: false }
+    }
+
+    async fn try_resolve(
+        &self,
+        profile: &ProviderProfile,
+        catalog: Option<&dyn Catalog>,
+    ) -> Result<Step, SignInError> {
+        let (queries, fallback) = match self.rule {
+            Rule::Username => {
+                let Some(name) = &profile.username else {
+                    return Ok(Step::NotFound("the provider named no username".into()));
+                };
+                (user_ref(name).map(UserQuery::Ref).into_iter().collect(), name.clone())
+            }
+            Rule::Email | Rule::EmailLocalPart => {
+                let email = self.email_of(profile)?;
+                let (local, domain) = email.split_once('@').unwrap_or((&email, ""));
+                let plain = local.split('+').next().filter(|p| !p.is_empty()).unwrap_or(local);
+                if self.rule == Rule::EmailLocalPart {
+                    (user_ref(local).map(UserQuery::Ref).into_iter().collect(), local.to_owned())
+                } else {
+                    let without_plus = format!("{plain}@{domain}");
+                    let mut queries = vec![UserQuery::Email(email.clone())];
+                    if without_plus != email {
+                        queries.push(UserQuery::Email(without_plus.clone()));
+                    }
+                    (queries, without_plus)
+                }
+            }
+        };
+        let queries: Vec<UserQuery> = queries;
+        for query in &queries {
+            let Some(catalog) = catalog else { break };
+            match catalog.find_user(query).await {
+                Ok(user) => {
+                    return Ok(Step::Found(Resolved {
+                        user: user.entity_ref().clone(),
+                        ownership: user.ownership().to_vec(),
+                    }));
+                }
+                Err(CatalogError::NotFound) => {}
+                Err(CatalogError::Conflict) => {
+                    let kind = SignInErrorKind::Authentication;
+                    return Err(SignInError::new(kind, "User lookup resulted in multiple matches")
+                        .because(format!("{}: {query:?}", self.rule.name())));
+                }
+                Err(error) => {
+                    let kind = SignInErrorKind::Unavailable;
+                    return Err(SignInError::new(kind, "The catalog can't be asked right now").because(format!("{error:?}")));
+                }
+            }
+        }
+        match user_ref(&fallback).filter(|_| self.without_catalog) {
+            Some(user) => Ok(Step::Found(Resolved { ownership: vec![user.clone()], user })),
+            None => Ok(Step::NotFound(format!("no user for {queries:?}"))),
+        }
+    }
+
+    /// The one verified e-mail, well-formed and of an allowed domain (ID-03).
+    fn email_of(&self, profile: &ProviderProfile) -> Result<String, SignInError> {
+        let missing = || SignInError::authentication("Login failed, user profile does not contain an email");
+        let email = profile.email.as_deref().ok_or_else(missing)?;
+        let plain = email.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '"' && c != '\u{ff20}' && c != '\u{fe6b}');
+        let parts = email.split_once('@').filter(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
+        });
+        let Some((_, domain)) = parts.filter(|_| plain) else {
+            return Err(missing().because("the e-mail is malformed"));
+        };
+        let domain = domain.to_ascii_lowercase();
+        if self.allowed_domains.as_ref().is_some_and(|allowed| !allowed.contains(&domain)) {
+            return Err(SignInError::not_allowed("Sign-in user email is not from an allowed domain").because(domain));
+        }
+        Ok(email.to_owned())
+    }
+}
+
+impl Rule {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Username => Resolver::NAMES[0],
+            Self::Email => Resolver::NAMES[1],
+            Self::EmailLocalPart => Resolver::NAMES[2],
+        }
+    }
+}
+
+/// Asks the resolvers in order. The operator learns which of them ran and what each looked for.
+pub(super) async fn resolve(
+    resolvers: &[Resolver],
+    profile: &ProviderProfile,
+    catalog: Option<&dyn Catalog>,
+) -> Result<Resolved, SignInError> {
+    let mut tried = Vec::new();
+    for resolver in resolvers {
+        match resolver.try_resolve(profile, catalog).await? {
+            Step::Found(resolved) => return Ok(resolved),
+            Step::NotFound(why) => tried.push(format!("{}: {why}", resolver.rule.name())),
+        }
+    }
+    Err(SignInError::authentication(
+        "Failed to sign-in, unable to resolve user identity. Please verify that your catalog contains the expected User entities that would match your configured sign-in resolver.",
+    )
+    .because(tried.join("; ")))
+}
+
+fn user_ref(name: &str) -> Option<EntityRef> {
+    // A name is a name: what reads as a ref of another kind or namespace is nobody.
+    if name.contains([':', '/']) {
+        return None;
+    }
+    EntityRef::parse(&format!("user:default/{name}")).ok()
+}
