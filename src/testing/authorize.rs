@@ -33,7 +33,7 @@ pub(super) fn authorize(state: &State, call: &Call) -> Reply {
     let params = params(call);
     let (client, redirect_uri) = match client_and_redirect(state, params) {
         Ok(found) => found,
-        Err(page) => return page,
+        Err(message) => return pages::error(message),
     };
     // From here on the app can be told; before, the browser must not be sent anywhere (RFC 6749 section 4.1.2.1).
     let mut response = Response {
@@ -51,7 +51,7 @@ pub(super) fn authorize(state: &State, call: &Call) -> Reply {
         return response.error(error, description);
     }
     match decision(state, call) {
-        Err(page) => page,
+        Err(message) => pages::error(message),
         Ok(Decision::Pending) if asks_for(params, "none") => {
             response.error("login_required", "nobody is signed in")
         }
@@ -66,24 +66,24 @@ pub(super) fn params(call: &Call) -> &Params {
     call.form.as_ref().unwrap_or(&call.query)
 }
 
-/// The client and where to answer it; otherwise a page, for the browser must stay here.
+/// The client and where to answer it; otherwise what to say on a page, for the browser must stay here.
 pub(super) fn client_and_redirect<'a>(
     state: &'a State,
     params: &Params,
-) -> Result<(&'a Client, Url), Reply> {
+) -> Result<(&'a Client, Url), &'static str> {
     let client = params
         .get("client_id")
         .and_then(|id| state.client(id))
-        .ok_or_else(|| pages::error("No app with this client_id is registered here."))?;
+        .ok_or("No app with this client_id is registered here.")?;
     let redirect_uri = params
         .get("redirect_uri")
         .and_then(|uri| client.redirect(uri))
-        .ok_or_else(|| pages::error("This redirect_uri is not registered for the app."))?;
+        .ok_or("This redirect_uri is not registered for the app.")?;
     Ok((client, redirect_uri))
 }
 
 /// What the buttons of the page said, or who is signed in without one.
-pub(super) fn decision<'a>(state: &'a State, call: &Call) -> Result<Decision<'a>, Reply> {
+pub(super) fn decision<'a>(state: &'a State, call: &Call) -> Result<Decision<'a>, &'static str> {
     // Only a button decides: an app that writes `user` into its link gets the page all the same.
     if let (&Method::POST, Some(form)) = (&call.method, &call.form) {
         if form.get("deny").is_some() {
@@ -93,7 +93,7 @@ pub(super) fn decision<'a>(state: &'a State, call: &Call) -> Result<Decision<'a>
             return state
                 .user(username)
                 .map(Decision::SignedIn)
-                .ok_or_else(|| pages::error("There is no such user."));
+                .ok_or("There is no such user.");
         }
     }
     let at_once = state

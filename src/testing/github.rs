@@ -23,8 +23,9 @@ pub(super) fn authorize(state: &State, call: &Call) -> Reply {
     let Some(client) = params.get("client_id").and_then(|id| state.client(id)) else {
         return pages::error("No app with this client_id is registered here.");
     };
-    let redirect_uri = params.get("redirect_uri").or(client.default_redirect_uri());
-    let Some(redirect_uri) = redirect_uri.and_then(|uri| client.redirect(uri)) else {
+    let named = params.get("redirect_uri").or(client.default_redirect_uri());
+    let named = named.unwrap_or_default();
+    let Some(redirect_uri) = client.redirect(named) else {
         return pages::error("This redirect_uri is not registered for the app.");
     };
     let echo = params.get("state").map(|state| ("state", state));
@@ -32,7 +33,7 @@ pub(super) fn authorize(state: &State, call: &Call) -> Reply {
         return pages::error(message);
     }
     match authorize::decision(state, call) {
-        Err(page) => page,
+        Err(message) => pages::error(message),
         Ok(Decision::Pending) => pages::sign_in(state, client, params),
         Ok(Decision::Denied) => {
             let error = [
@@ -46,7 +47,7 @@ pub(super) fn authorize(state: &State, call: &Call) -> Reply {
             wire::redirect(redirect_uri, error.into_iter().chain(echo))
         }
         Ok(Decision::SignedIn(user)) => {
-            let code = issue_code(state, client.id(), user, params);
+            let code = issue_code(state, client.id(), user, named, params);
             wire::redirect(
                 redirect_uri,
                 [("code", code.as_str())].into_iter().chain(echo),
@@ -161,7 +162,13 @@ fn check(params: &Params) -> Result<(), &'static str> {
     }
 }
 
-fn issue_code(state: &State, client_id: &str, user: &User, params: &Params) -> String {
+fn issue_code(
+    state: &State,
+    client_id: &str,
+    user: &User,
+    redirect_uri: &str,
+    params: &Params,
+) -> String {
     let now = state.clock.now();
     let scopes = params.get("scope").unwrap_or_default();
     let scopes = scopes.split([' ', ',']).filter(|scope| !scope.is_empty());
@@ -175,7 +182,7 @@ fn issue_code(state: &State, client_id: &str, user: &User, params: &Params) -> S
             session: random::token(),
             auth_time: now,
         },
-        redirect_uri: params.get("redirect_uri").unwrap_or_default().to_owned(),
+        redirect_uri: redirect_uri.to_owned(),
         challenge: params.get("code_challenge").map(str::to_owned),
         nonce: None,
     };

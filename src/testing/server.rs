@@ -29,6 +29,9 @@ use crate::clock::Clock;
 /// How many different paths are counted: a scanner must not fill the memory.
 const COUNTED_PATHS: usize = 1024;
 
+/// What answers at a path.
+type Endpoint = fn(&State, &Call) -> Reply;
+
 /// What the endpoints share; it outlives a stop and a restart.
 pub(super) struct State {
     pub(super) issuer: String,
@@ -104,7 +107,7 @@ async fn respond(state: &State, request: Request<Incoming>) -> Reply {
 }
 
 fn route(state: &State, call: &Call) -> Reply {
-    let (allowed, endpoint): (&[Method], fn(&State, &Call) -> Reply) = match call.path.as_str() {
+    let (allowed, endpoint): (&[Method], Endpoint) = match call.path.as_str() {
         "/.well-known/openid-configuration" => (&[Method::GET], metadata),
         "/jwks" => (&[Method::GET], jwks),
         "/authorize" => (&[Method::GET, Method::POST], authorize::authorize),
