@@ -45,6 +45,10 @@
 //! | `/login/oauth/authorize`, `/login/oauth/access_token` | GitHub's OAuth apps; errors come with status 200 |
 //! | `/user`, `/user/emails`, and both under `/api/v3` | GitHub's API; `/user/emails` is a 404 without the scope |
 //!
+//! Nobody stays signed in at the provider: each authorization request asks again, and with `prompt=none` and no
+//! [`sign_in_as`](ProviderBuilder::sign_in_as) it is a `login_required`. A token's `aud` is the `resource` (or
+//! `audience`) of the authorization request, otherwise the issuer.
+//!
 //! Everyone may choose any user, so the provider only ever listens on a loopback address.
 //!
 //! # Who is there by default

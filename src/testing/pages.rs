@@ -49,7 +49,7 @@ pub(super) fn sign_in(state: &State, client: &Client, params: &Params) -> Reply 
         "<h1>Who is signing in?</h1><p>to {client}</p>\
          <form method=\"post\">{hidden}{buttons}\
          <button class=\"plain\" name=\"deny\" value=\"1\">Refuse</button></form>\
-         <footer>A provider for testing: no password is asked for.</footer>",
+         <footer>For testing: nobody asks for a password.</footer>",
         client = escape(client.id()),
         hidden = hidden(kept),
     );

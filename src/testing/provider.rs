@@ -94,6 +94,12 @@ impl Provider {
         &self.state.issuer
     }
 
+    /// The origin that every endpoint is at; the issuer's.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.state.issuer
+    }
+
     /// Where the metadata is: the issuer and `/.well-known/openid-configuration`.
     #[must_use]
     pub fn metadata_url(&self) -> String {
