@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod error;
 pub mod secret;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub mod identity;
 pub mod rejection;
