@@ -2,7 +2,10 @@
 
 pub mod clock;
 pub mod error;
+pub mod identity;
 pub mod secret;
+#[cfg(feature = "app-config")]
+mod yaml;
 
 pub use self::error::{ConfigError, ConfigMistake};
 pub use self::secret::Secret;
