@@ -1,6 +1,8 @@
 //! Tower middleware that answers, for every request: who is calling?
 
 pub mod clock;
+#[cfg(feature = "app-config")]
+mod config;
 pub mod error;
 pub mod identity;
 pub mod secret;

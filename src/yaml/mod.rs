@@ -92,6 +92,15 @@ impl Node {
         entry.map(|(_, node)| node)
     }
 
+    /// The same, leaving the rest behind.
+    pub(crate) fn take(self, key: &str) -> Option<Self> {
+        let Value::Map(entries) = self.value else {
+            return None;
+        };
+        let mut entries = entries.into_iter();
+        entries.find_map(|(found, node)| (found.name == key).then_some(node))
+    }
+
     /// The text, if it is a string.
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.value {

@@ -1,0 +1,5 @@
+//! `app-config.yaml`, as Backstage reads it.
+
+mod merge;
+mod substitute;
+mod variables;
