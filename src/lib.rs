@@ -1,5 +1,7 @@
 //! Tower middleware that answers, for every request: who is calling?
 
+#[cfg(feature = "sign-in")]
+pub mod catalog;
 pub mod clock;
 #[cfg(feature = "app-config")]
 mod config;
