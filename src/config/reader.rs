@@ -112,19 +112,19 @@ impl<'a> Section<'a> {
     }
 
     /// The object at a key.
-    pub(crate) fn section(&self, key: &str) -> Option<Section<'a>> {
+    pub(crate) fn section(&self, key: &str) -> Option<Self> {
         let (found, node) = self.entry(key)?;
         self.reader.open(self.path_of(key), &found.location, node)
     }
 
     /// The object at a key that must be there.
-    pub(crate) fn required_section(&self, key: &str) -> Option<Section<'a>> {
+    pub(crate) fn required_section(&self, key: &str) -> Option<Self> {
         self.require(key, "an object");
         self.section(key)
     }
 
     /// The objects in the object at a key, each with its own key. Those that are `null` are left out.
-    pub(crate) fn sections(&self, key: &str) -> Vec<(&'a str, Section<'a>)> {
+    pub(crate) fn sections(&self, key: &str) -> Vec<(&'a str, Self)> {
         let Some(section) = self.section(key) else {
             return Vec::new();
         };
@@ -132,14 +132,14 @@ impl<'a> Section<'a> {
     }
 
     /// Every value of this object as an object, with its key. Those that are `null` are left out.
-    pub(crate) fn all_sections(&self) -> Vec<(&'a str, Section<'a>)> {
+    pub(crate) fn all_sections(&self) -> Vec<(&'a str, Self)> {
         let keys = self.entries.iter().map(|(key, _)| key.name.as_str());
         keys.filter_map(|key| Some((key, self.section(key)?)))
             .collect()
     }
 
     /// The objects in the list at a key.
-    pub(crate) fn list(&self, key: &str) -> Vec<Section<'a>> {
+    pub(crate) fn list(&self, key: &str) -> Vec<Self> {
         let Some(node) = self.node(key) else {
             return Vec::new();
         };
