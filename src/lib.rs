@@ -3,8 +3,9 @@
 pub mod clock;
 pub mod error;
 pub mod secret;
-#[cfg(feature = "testing")]
-pub mod testing;
+
+#[cfg(feature = "app-config")]
+mod yaml;
 
 pub mod identity;
 pub mod rejection;
@@ -20,10 +21,27 @@ pub mod token;
 
 pub mod session;
 
+#[cfg(feature = "sign-in")]
+pub mod catalog;
+#[cfg(feature = "sign-in")]
+pub mod provider;
+#[cfg(feature = "sign-in")]
+pub mod sign_in;
+
 pub mod layer;
 
+#[cfg(feature = "app-config")]
+pub mod config;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+#[cfg(feature = "app-config")]
+pub use self::config::Config;
 pub use self::error::{ConfigError, ConfigMistake};
 pub use self::identity::Identity;
+#[cfg(feature = "sign-in")]
+pub use self::layer::OAuthCallbackLayer;
 pub use self::layer::{BearerKeyLayer, IdentityLayer};
 pub use self::secret::Secret;
 pub use self::verify::ApiKey;
