@@ -36,8 +36,6 @@ pub mod config;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-#[cfg(feature = "app-config")]
-pub use self::config::Config;
 pub use self::error::{ConfigError, ConfigMistake};
 pub use self::identity::Identity;
 #[cfg(feature = "sign-in")]

@@ -11,9 +11,15 @@ mod body;
 mod future;
 mod guard;
 mod identity;
+#[cfg(feature = "sign-in")]
+mod oauth_callback;
 mod order;
+#[cfg(feature = "sign-in")]
+mod page;
 
 pub use self::bearer_key::{BearerKeyLayer, BearerKeyService};
 pub use self::body::ResponseBody;
 pub use self::future::ResponseFuture;
 pub use self::identity::{IdentityLayer, IdentityService};
+#[cfg(feature = "sign-in")]
+pub use self::oauth_callback::{OAuthCallbackFuture, OAuthCallbackLayer, OAuthCallbackService};

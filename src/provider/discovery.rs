@@ -63,12 +63,21 @@ struct Metadata {
 impl Discovery {
     /// `metadata_url` is the issuer, or the document itself.
     pub(super) fn new(metadata_url: &str, client: Outward, clock: Clock) -> Result<Self, String> {
-        let issuer = metadata_url.strip_suffix(WELL_KNOWN).unwrap_or(metadata_url);
+        let issuer = metadata_url
+            .strip_suffix(WELL_KNOWN)
+            .unwrap_or(metadata_url);
         let base = issuer.strip_suffix('/').unwrap_or(issuer);
-        let document: Uri =
-            format!("{base}{WELL_KNOWN}").parse().map_err(|_| "expected a URL".to_owned())?;
+        let document: Uri = format!("{base}{WELL_KNOWN}")
+            .parse()
+            .map_err(|_| "expected a URL".to_owned())?;
         check_url(&document)?;
-        Ok(Self { document, issuer: base.to_owned(), client, clock, state: Mutex::default() })
+        Ok(Self {
+            document,
+            issuer: base.to_owned(),
+            client,
+            clock,
+            state: Mutex::default(),
+        })
     }
 
     /// The description. Concurrent callers wait for one fetch.
@@ -83,9 +92,16 @@ impl Discovery {
             return Ok(known.clone());
         }
         if let Some((_, error)) = state.failed.as_ref().filter(|(at, _)| now < *at + BACKOFF) {
-            return state.known.as_ref().map(|(_, known)| known.clone()).ok_or_else(|| error.clone());
+            return state
+                .known
+                .as_ref()
+                .map(|(_, known)| known.clone())
+                .ok_or_else(|| error.clone());
         }
-        match self.fetch(state.known.as_ref().map(|(_, known)| &**known)).await {
+        match self
+            .fetch(state.known.as_ref().map(|(_, known)| &**known))
+            .await
+        {
             Ok(fetched) => {
                 let fetched = Arc::new(fetched);
                 state.known = Some((self.clock.monotonic(), fetched.clone()));
@@ -94,7 +110,11 @@ impl Discovery {
             Err(error) => {
                 tracing::warn!(target: "tower_identity", issuer = self.issuer, %error, "discovery failed");
                 state.failed = Some((self.clock.monotonic(), error.clone()));
-                state.known.as_ref().map(|(_, known)| known.clone()).ok_or(error)
+                state
+                    .known
+                    .as_ref()
+                    .map(|(_, known)| known.clone())
+                    .ok_or(error)
             }
         }
     }
@@ -102,25 +122,47 @@ impl Discovery {
     async fn fetch(&self, before: Option<&Discovered>) -> Result<Discovered, ProviderError> {
         let metadata: Metadata = self.client.get_json(&self.document).await?;
         // The document's place determines the issuer up to one trailing slash (Discovery section 4.1).
-        if metadata.issuer.strip_suffix('/').unwrap_or(&metadata.issuer) != self.issuer {
-            return Err(ProviderError::invalid("the discovery document is another issuer's"));
+        if metadata
+            .issuer
+            .strip_suffix('/')
+            .unwrap_or(&metadata.issuer)
+            != self.issuer
+        {
+            return Err(ProviderError::invalid(
+                "the discovery document is another issuer's",
+            ));
         }
         let url = |name: &str, text: &str| {
-            let uri: Uri = text.parse().map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
+            let uri: Uri = text
+                .parse()
+                .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
             check_url(&uri).map_err(|e| ProviderError::invalid(format!("{name}: {e}")))?;
-            Url::parse(text).map(|url| (url, uri)).map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))
+            Url::parse(text)
+                .map(|url| (url, uri))
+                .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))
         };
         let keys = match before {
             // The keys that are known outlive a refreshed description.
             Some(before) if before.issuer == metadata.issuer => before.keys.clone(),
-            _ => RemoteKeys::at(url("jwks_uri", &metadata.jwks_uri)?.1, self.client.clone(), self.clock.clone()),
+            _ => RemoteKeys::at(
+                url("jwks_uri", &metadata.jwks_uri)?.1,
+                self.client.clone(),
+                self.clock.clone(),
+            ),
         };
-        let optional = |name, text: &Option<String>| text.as_ref().map(|t| url(name, t)).transpose();
+        let optional =
+            |name, text: &Option<String>| text.as_ref().map(|t| url(name, t)).transpose();
         Ok(Discovered {
-            authorization_endpoint: url("authorization_endpoint", &metadata.authorization_endpoint)?.0,
+            authorization_endpoint: url(
+                "authorization_endpoint",
+                &metadata.authorization_endpoint,
+            )?
+            .0,
             token_endpoint: url("token_endpoint", &metadata.token_endpoint)?.0,
-            userinfo_endpoint: optional("userinfo_endpoint", &metadata.userinfo_endpoint)?.map(|u| u.1),
-            end_session_endpoint: optional("end_session_endpoint", &metadata.end_session_endpoint)?.map(|u| u.0),
+            userinfo_endpoint: optional("userinfo_endpoint", &metadata.userinfo_endpoint)?
+                .map(|u| u.1),
+            end_session_endpoint: optional("end_session_endpoint", &metadata.end_session_endpoint)?
+                .map(|u| u.0),
             sends_issuer: metadata.authorization_response_iss_parameter_supported,
             algorithms: metadata.id_token_signing_alg_values_supported,
             issuer: metadata.issuer,

@@ -84,7 +84,10 @@ impl GitHub {
 
     pub(super) fn build(&self, context: Context) -> Result<Box<dyn Provider>, ConfigMistake> {
         let (web, api) = match &self.enterprise {
-            None => ("https://github.com".to_owned(), "https://api.github.com".to_owned()),
+            None => (
+                "https://github.com".to_owned(),
+                "https://api.github.com".to_owned(),
+            ),
             Some(url) => {
                 let url = url.strip_suffix('/').unwrap_or(url);
                 (url.to_owned(), format!("{url}/api/v3"))
@@ -93,7 +96,10 @@ impl GitHub {
         let parse = |path: &str| {
             let text = format!("{web}/login/oauth/{path}");
             let mistake = |e: String| ConfigMistake::new("enterpriseInstanceUrl", e);
-            text.parse().map_err(|_| "expected a URL".into()).and_then(|uri| check_url(&uri)).map_err(mistake)?;
+            text.parse()
+                .map_err(|_| "expected a URL".into())
+                .and_then(|uri| check_url(&uri))
+                .map_err(mistake)?;
             Url::parse(&text).map_err(|e| mistake(e.to_string()))
         };
         let oauth = OAuthClient::new(
@@ -103,7 +109,11 @@ impl GitHub {
             true,
             context.client.clone(),
         );
-        Ok(Box::new(GitHubProvider { oauth, api, outward: context.client }))
+        Ok(Box::new(GitHubProvider {
+            oauth,
+            api,
+            outward: context.client,
+        }))
     }
 }
 
@@ -127,7 +137,10 @@ impl Provider for GitHubProvider {
     }
 
     /// GitHub knows no `iss`: one that is there is somebody else's.
-    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> BoxFuture<'a, Result<(), ProviderError>> {
+    fn check_issuer<'a>(
+        &'a self,
+        iss: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
         let verdict = match iss {
             None => Ok(()),
             Some(_) => Err(ProviderError::invalid("an iss that GitHub does not send")),
@@ -147,7 +160,10 @@ impl Provider for GitHubProvider {
         .boxed()
     }
 
-    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+    fn refresh<'a>(
+        &'a self,
+        refresh_token: &'a str,
+    ) -> BoxFuture<'a, Result<Grant, ProviderError>> {
         async move {
             let tokens = match refresh_token.strip_prefix(OWN_TOKEN) {
                 None => self.oauth.refresh(refresh_token).await?,
@@ -180,11 +196,19 @@ impl GitHubProvider {
             .await?
             .ok_or_else(|| ProviderError::refused("GitHub refused the access token"))?;
         // Without the scope user:email GitHub answers 404: then there is no e-mail, and no error.
-        let emails: Vec<ApiEmail> =
-            self.get("/user/emails", &tokens.access_token).await?.unwrap_or_default();
-        let email = emails.into_iter().find(|e| e.primary && e.verified).map(|e| e.email);
+        let emails: Vec<ApiEmail> = self
+            .get("/user/emails", &tokens.access_token)
+            .await?
+            .unwrap_or_default();
+        let email = emails
+            .into_iter()
+            .find(|e| e.primary && e.verified)
+            .map(|e| e.email);
         let refresh_token = match (&tokens.refresh_token, tokens.expires_in) {
-            (None, None) => Some(Secret::new(format!("{OWN_TOKEN}{}", tokens.access_token.expose()))),
+            (None, None) => Some(Secret::new(format!(
+                "{OWN_TOKEN}{}",
+                tokens.access_token.expose()
+            ))),
             _ => tokens.refresh_token,
         };
         Ok(Grant {

@@ -19,7 +19,11 @@ pub struct Guest {
 impl Guest {
     /// Signs in as `user:development/guest`.
     pub fn new() -> Self {
-        Self { user: EntityRef::parse("user:development/guest").ok(), ownership: None, anywhere: false }
+        Self {
+            user: EntityRef::parse("user:development/guest").ok(),
+            ownership: None,
+            anywhere: false,
+        }
     }
 
     /// Signs in as this user.

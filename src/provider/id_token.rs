@@ -57,7 +57,11 @@ pub(super) async fn verify(
     match found {
         Lookup::Found(key) if key.verifies(&jws) => {}
         Lookup::Found(_) => return Err(invalid("its signature is wrong")),
-        Lookup::Unavailable => return Err(ProviderError::unavailable("the provider's keys can't be fetched")),
+        Lookup::Unavailable => {
+            return Err(ProviderError::unavailable(
+                "the provider's keys can't be fetched",
+            ));
+        }
         Lookup::Unknown | Lookup::Wait(_) => return Err(invalid("no published key fits")),
     }
     check_claims(&claims, algorithm, expected).map_err(invalid)?;
@@ -66,7 +70,10 @@ pub(super) async fn verify(
 
 fn accepts(algorithm: Algorithm, registered: Option<Algorithm>, published: &[String]) -> bool {
     // Ours, narrowed by the registration or the metadata and never widened by either.
-    let published: Vec<_> = published.iter().filter_map(|name| Algorithm::parse(name)).collect();
+    let published: Vec<_> = published
+        .iter()
+        .filter_map(|name| Algorithm::parse(name))
+        .collect();
     Algorithm::ASYMMETRIC.contains(&algorithm)
         && registered.is_none_or(|only| only == algorithm)
         && (published.is_empty() || published.contains(&algorithm))
@@ -82,7 +89,10 @@ fn check_claims(
         // Others beside us are not trusted (rule 3), so that azp has no case left but this one:
         return Err("its aud is not this client alone");
     }
-    if claims.get("azp").is_some_and(|azp| azp.as_str() != Some(expected.client_id)) {
+    if claims
+        .get("azp")
+        .is_some_and(|azp| azp.as_str() != Some(expected.client_id))
+    {
         return Err("its azp is another client");
     }
     time_verdict(claims, expected.now)?;
@@ -91,14 +101,20 @@ fn check_claims(
     }
     subject(claims)?;
     if let Some(nonce) = expected.nonce {
-        let given = claims.get("nonce").and_then(Value::as_str).unwrap_or_default();
+        let given = claims
+            .get("nonce")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if !constant_time_eq(given.as_bytes(), nonce.as_bytes()) {
             return Err("its nonce is not this attempt's");
         }
     }
     if let Some(hash) = claims.get("at_hash") {
         let digest = at_hash(algorithm, expected.access_token);
-        if !hash.as_str().is_some_and(|h| constant_time_eq(h.as_bytes(), digest.as_bytes())) {
+        if !hash
+            .as_str()
+            .is_some_and(|h| constant_time_eq(h.as_bytes(), digest.as_bytes()))
+        {
             return Err("its at_hash is not that of the access token");
         }
     }
@@ -110,8 +126,12 @@ fn at_hash(algorithm: Algorithm, access_token: &str) -> String {
     use aws_lc_rs::digest::{SHA384, SHA512, digest};
     let data = access_token.as_bytes();
     match algorithm {
-        Algorithm::Es384 | Algorithm::Rs384 | Algorithm::Ps384 => base64url(&digest(&SHA384, data).as_ref()[..24]),
-        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa => base64url(&digest(&SHA512, data).as_ref()[..32]),
+        Algorithm::Es384 | Algorithm::Rs384 | Algorithm::Ps384 => {
+            base64url(&digest(&SHA384, data).as_ref()[..24])
+        }
+        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa => {
+            base64url(&digest(&SHA512, data).as_ref()[..32])
+        }
         _ => base64url(&sha256(data)[..16]),
     }
 }

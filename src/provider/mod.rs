@@ -16,8 +16,8 @@ mod oidc;
 
 pub use self::github::GitHub;
 pub use self::guest::Guest;
-pub use self::oidc::{ClientAuthentication, Oidc, Prompt};
 pub(crate) use self::oauth_client::OAuthClient;
+pub use self::oidc::{ClientAuthentication, Oidc, Prompt};
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
 use crate::http_client::Outward;
@@ -50,7 +50,8 @@ pub(crate) trait Provider: Send + Sync {
     ) -> BoxFuture<'a, Result<Url, ProviderError>>;
 
     /// Checks the `iss` of an authorization response (RFC 9207), before anything else in it is believed.
-    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> BoxFuture<'a, Result<(), ProviderError>>;
+    fn check_issuer<'a>(&'a self, iss: Option<&'a str>)
+    -> BoxFuture<'a, Result<(), ProviderError>>;
 
     /// Exchanges a code and learns who the person is.
     fn exchange<'a>(
@@ -60,7 +61,8 @@ pub(crate) trait Provider: Send + Sync {
     ) -> BoxFuture<'a, Result<Grant, ProviderError>>;
 
     /// Renews a grant and learns who the person is now.
-    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Result<Grant, ProviderError>>;
+    fn refresh<'a>(&'a self, refresh_token: &'a str)
+    -> BoxFuture<'a, Result<Grant, ProviderError>>;
 
     /// Where the browser should go to sign out at the provider as well, if there is such a place.
     fn sign_out<'a>(&'a self, back_to: &'a Url) -> BoxFuture<'a, Option<Url>>;
@@ -119,15 +121,24 @@ pub(crate) enum ProviderErrorKind {
 
 impl ProviderError {
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
-        Self { kind: ProviderErrorKind::Invalid, detail: detail.into() }
+        Self {
+            kind: ProviderErrorKind::Invalid,
+            detail: detail.into(),
+        }
     }
 
     pub(crate) fn refused(detail: impl Into<String>) -> Self {
-        Self { kind: ProviderErrorKind::Refused, detail: detail.into() }
+        Self {
+            kind: ProviderErrorKind::Refused,
+            detail: detail.into(),
+        }
     }
 
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
-        Self { kind: ProviderErrorKind::Unavailable, detail: detail.into() }
+        Self {
+            kind: ProviderErrorKind::Unavailable,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -145,7 +156,10 @@ impl fmt::Display for ProviderError {
 
 impl ProviderConfig {
     /// Builds the provider; `None` for the guest, who needs none.
-    pub(crate) fn build(&self, context: Context) -> Result<Option<Box<dyn Provider>>, ConfigMistake> {
+    pub(crate) fn build(
+        &self,
+        context: Context,
+    ) -> Result<Option<Box<dyn Provider>>, ConfigMistake> {
         Ok(match self {
             Self::GitHub(github) => Some(github.build(context)?),
             Self::Oidc(oidc) => Some(oidc.build(context)?),

@@ -8,10 +8,10 @@ use oauth2::basic::{
     BasicTokenType,
 };
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    StandardTokenResponse, TokenResponse as _, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret,
+    CsrfToken, EndpointNotSet, EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, StandardTokenResponse, TokenResponse as _, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -38,7 +38,7 @@ type Response = StandardTokenResponse<IdTokenField, BasicTokenType>;
 #[derive(Clone)]
 pub(crate) struct OAuthClient {
     inner: Inner,
-    outward: Outward,
+    caller: Caller,
 }
 
 /// What the token endpoint gave (RFC 6749 section 5.1).
@@ -50,7 +50,7 @@ pub(crate) struct TokenResponse {
     pub(crate) expires_in: Option<u64>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct IdTokenField {
     id_token: Option<String>,
 }
@@ -73,14 +73,21 @@ impl OAuthClient {
         secret_in_body: bool,
         outward: Outward,
     ) -> Self {
-        let auth_type = if secret_in_body { AuthType::RequestBody } else { AuthType::BasicAuth };
+        let auth_type = if secret_in_body {
+            AuthType::RequestBody
+        } else {
+            AuthType::BasicAuth
+        };
         let inner = Client::new(ClientId::new(client_id.to_owned()))
             .set_client_secret(ClientSecret::new(client_secret.expose().clone()))
             .set_auth_uri(AuthUrl::from_url(authorize))
             .set_token_uri(TokenUrl::from_url(token))
             .set_redirect_uri(RedirectUrl::from_url(redirect_uri))
             .set_auth_type(auth_type);
-        Self { inner, outward }
+        Self {
+            inner,
+            caller: Caller(outward),
+        }
     }
 
     /// The URL to send the browser to, with state and an S256 challenge, always.
@@ -105,33 +112,55 @@ impl OAuthClient {
     }
 
     /// Exchanges an authorization code.
-    pub(crate) async fn exchange(
+    pub(crate) fn exchange(
         &self,
         code: &str,
         request: &AuthorizationRequest,
-    ) -> Result<TokenResponse, ProviderError> {
+    ) -> BoxFuture<'static, Result<TokenResponse, ProviderError>> {
         let verifier = PkceCodeVerifier::new(request.pkce_verifier.expose().clone());
-        let response = self
-            .inner
-            .exchange_code(AuthorizationCode::new(code.to_owned()))
-            .set_pkce_verifier(verifier)
-            .request_async(&|request| self.call(request))
-            .await;
-        response.map(TokenResponse::from).map_err(token_error)
+        let code = AuthorizationCode::new(code.to_owned());
+        let Self { inner, caller } = self.clone();
+        async move {
+            let request = inner.exchange_code(code).set_pkce_verifier(verifier);
+            request
+                .request_async(&caller)
+                .await
+                .map(TokenResponse::from)
+                .map_err(token_error)
+        }
+        .boxed()
     }
 
     /// Renews by refresh token.
-    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<TokenResponse, ProviderError> {
-        let response = self
-            .inner
-            .exchange_refresh_token(&RefreshToken::new(refresh_token.to_owned()))
-            .request_async(&|request| self.call(request))
-            .await;
-        response.map(TokenResponse::from).map_err(token_error)
+    pub(crate) fn refresh(
+        &self,
+        refresh_token: &str,
+    ) -> BoxFuture<'static, Result<TokenResponse, ProviderError>> {
+        let token = RefreshToken::new(refresh_token.to_owned());
+        let Self { inner, caller } = self.clone();
+        async move {
+            let request = inner.exchange_refresh_token(&token);
+            request
+                .request_async(&caller)
+                .await
+                .map(TokenResponse::from)
+                .map_err(token_error)
+        }
+        .boxed()
     }
+}
 
-    fn call(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpError>> {
-        let outward = self.outward.clone();
+/// `oauth2` calls through our own door. Its trait promises no `Send`, which is why this is a type
+/// with a boxed future and not a closure.
+#[derive(Clone)]
+struct Caller(Outward);
+
+impl<'c> AsyncHttpClient<'c> for Caller {
+    type Error = HttpError;
+    type Future = BoxFuture<'static, Result<HttpResponse, HttpError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        let outward = self.0.clone();
         async move {
             let response = outward.send(request.map(Bytes::from)).await?;
             let mut response = response.map(|body| body.to_vec());
@@ -148,11 +177,17 @@ impl OAuthClient {
 impl From<Response> for TokenResponse {
     fn from(response: Response) -> Self {
         let scope = response.scopes().map(|scopes| {
-            scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+            scopes
+                .iter()
+                .map(|scope| scope.as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
         });
         Self {
             access_token: Secret::new(response.access_token().secret().clone()),
-            refresh_token: response.refresh_token().map(|t| Secret::new(t.secret().clone())),
+            refresh_token: response
+                .refresh_token()
+                .map(|t| Secret::new(t.secret().clone())),
             id_token: response.extra_fields().id_token.clone().map(Secret::new),
             scope,
             expires_in: response.expires_in().map(|life| life.as_secs()),
@@ -161,15 +196,26 @@ impl From<Response> for TokenResponse {
 }
 
 fn is_error(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body)
-        .is_ok_and(|members| members.get("error").is_some_and(serde_json::Value::is_string))
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok_and(
+        |members| {
+            members
+                .get("error")
+                .is_some_and(serde_json::Value::is_string)
+        },
+    )
 }
 
 /// Of the provider's answer only its error code is kept: descriptions may repeat what was sent.
 fn token_error(error: RequestTokenError<HttpError, BasicErrorResponse>) -> ProviderError {
     match error {
         RequestTokenError::ServerResponse(response) => {
-            let code: String = response.error().as_ref().chars().filter(char::is_ascii_graphic).take(64).collect();
+            let code: String = response
+                .error()
+                .as_ref()
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(64)
+                .collect();
             ProviderError::refused(format!("the token endpoint refused: {code}"))
         }
         RequestTokenError::Request(error) => ProviderError::from(error),

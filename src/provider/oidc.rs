@@ -115,8 +115,12 @@ impl Oidc {
     }
 
     pub(super) fn build(&self, context: Context) -> Result<Box<dyn Provider>, ConfigMistake> {
-        let discovery = Discovery::new(&self.metadata_url, context.client.clone(), context.clock.clone())
-            .map_err(|e| ConfigMistake::new("metadataUrl", e))?;
+        let discovery = Discovery::new(
+            &self.metadata_url,
+            context.client.clone(),
+            context.clock.clone(),
+        )
+        .map_err(|e| ConfigMistake::new("metadataUrl", e))?;
         Ok(Box::new(OidcProvider {
             config: self.clone(),
             discovery,
@@ -163,13 +167,20 @@ impl Provider for OidcProvider {
         .boxed()
     }
 
-    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> BoxFuture<'a, Result<(), ProviderError>> {
+    fn check_issuer<'a>(
+        &'a self,
+        iss: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
         async move {
             let provider = self.discovery.get().await?;
             match iss {
                 Some(iss) if iss == provider.issuer => Ok(()),
-                Some(_) => Err(ProviderError::invalid("the response is another issuer's (iss)")),
-                None if provider.sends_issuer => Err(ProviderError::invalid("the response lacks iss")),
+                Some(_) => Err(ProviderError::invalid(
+                    "the response is another issuer's (iss)",
+                )),
+                None if provider.sends_issuer => {
+                    Err(ProviderError::invalid("the response lacks iss"))
+                }
                 None => Ok(()),
             }
         }
@@ -185,15 +196,22 @@ impl Provider for OidcProvider {
             let provider = self.discovery.get().await?;
             let tokens = self.oauth(&provider).exchange(code, request).await?;
             let Some(id_token) = &tokens.id_token else {
-                return Err(ProviderError::invalid("the token endpoint gave no ID token"));
+                return Err(ProviderError::invalid(
+                    "the token endpoint gave no ID token",
+                ));
             };
-            let claims = self.verify(&provider, id_token, Some(&request.nonce), &tokens).await?;
+            let claims = self
+                .verify(&provider, id_token, Some(&request.nonce), &tokens)
+                .await?;
             self.grant(&provider, claims, tokens).await
         }
         .boxed()
     }
 
-    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+    fn refresh<'a>(
+        &'a self,
+        refresh_token: &'a str,
+    ) -> BoxFuture<'a, Result<Grant, ProviderError>> {
         async move {
             let provider = self.discovery.get().await?;
             let tokens = self.oauth(&provider).refresh(refresh_token).await?;
@@ -228,7 +246,10 @@ impl OidcProvider {
     fn oauth(&self, provider: &Discovered) -> OAuthClient {
         OAuthClient::new(
             (&self.config.client_id, &self.config.client_secret),
-            (provider.authorization_endpoint.clone(), provider.token_endpoint.clone()),
+            (
+                provider.authorization_endpoint.clone(),
+                provider.token_endpoint.clone(),
+            ),
             self.redirect_uri.clone(),
             self.config.authentication == ClientAuthentication::Post,
             self.outward.clone(),
@@ -260,15 +281,23 @@ impl OidcProvider {
         tokens: TokenResponse,
     ) -> Result<Grant, ProviderError> {
         if let Some(endpoint) = &provider.userinfo_endpoint {
-            let mut request = Request::get(endpoint.clone()).header(ACCEPT, "application/json").body(Bytes::new())
+            let mut request = Request::get(endpoint.clone())
+                .header(ACCEPT, "application/json")
+                .body(Bytes::new())
                 .map_err(|e| ProviderError::invalid(e.to_string()))?;
-            let mut bearer = HeaderValue::try_from(format!("Bearer {}", tokens.access_token.expose()))
-                .map_err(|_| ProviderError::invalid("an access token that is not one"))?;
+            let mut bearer =
+                HeaderValue::try_from(format!("Bearer {}", tokens.access_token.expose()))
+                    .map_err(|_| ProviderError::invalid("an access token that is not one"))?;
             bearer.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, bearer);
             let info: Map<String, Value> = json_of(&self.outward.send(request).await?)?;
-            if claims.get("sub").is_some_and(|sub| info.get("sub") != Some(sub)) {
-                return Err(ProviderError::invalid("userinfo is about somebody else (sub)"));
+            if claims
+                .get("sub")
+                .is_some_and(|sub| info.get("sub") != Some(sub))
+            {
+                return Err(ProviderError::invalid(
+                    "userinfo is about somebody else (sub)",
+                ));
             }
             for (name, value) in info {
                 // What the signed token says is not overwritten.

@@ -22,6 +22,9 @@ pub(crate) struct Session {
     pub(crate) profile: Profile,
     pub(crate) provider: String,
     pub(crate) environment: String,
+    /// What the provider granted: a refresh without the provider can only repeat it.
+    #[serde(default)]
+    pub(crate) scope: String,
     /// When the person signed in: a refresh never moves it.
     pub(crate) authenticated_at: u64,
     pub(crate) expires_at: u64,
@@ -44,6 +47,7 @@ impl Session {
             profile,
             provider: provider.to_owned(),
             environment: environment.to_owned(),
+            scope: String::new(),
             authenticated_at: now.as_unix(),
             expires_at: expires_at.as_unix(),
         }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::Inner;
 use crate::clock::Timestamp;
 use crate::credential::{CookieName, Cookies, SetCookie};
+use crate::provider::AuthorizationRequest;
 use crate::secret::digest::sha256;
 use crate::secret::encoding::base64url;
 use crate::secret::{Secret, random};
-use crate::provider::AuthorizationRequest;
 
 /// An attempt is over after this long.
 pub(super) const LIFE: Duration = Duration::from_secs(600);
@@ -80,15 +80,26 @@ impl Attempt {
         let set = SetCookie::host(sign_in.rule);
         let cookies = Cookies::of(present);
         let mut lines = evict(sign_in, present);
-        lines.extend(set.seal(&sign_in.sealing, &name, &plain, LIFE, cookies).unwrap_or_default());
+        lines.extend(
+            set.seal(&sign_in.sealing, &name, &plain, LIFE, cookies)
+                .unwrap_or_default(),
+        );
         lines
     }
 
     /// Opens the attempt that `state` is the handle of: one that this browser began, for this provider, not too long ago.
-    pub(super) fn open(sign_in: &Inner, headers: &HeaderMap, state: &str, provider: &str) -> Option<Self> {
+    pub(super) fn open(
+        sign_in: &Inner,
+        headers: &HeaderMap,
+        state: &str,
+        provider: &str,
+    ) -> Option<Self> {
         let plain = Cookies::of(headers).open(&sign_in.sealing, &cookie_name(sign_in, state))?;
         let attempt: Self = serde_json::from_slice(&plain).ok()?;
-        let age = sign_in.clock.now().since(Timestamp::from_unix(attempt.began));
+        let age = sign_in
+            .clock
+            .now()
+            .since(Timestamp::from_unix(attempt.began));
         let ours = Secret::new(attempt.state.clone()).matches(state.as_bytes());
         (ours && attempt.provider == provider && age < LIFE).then_some(attempt)
     }
@@ -114,8 +125,10 @@ fn evict(sign_in: &Inner, present: &HeaderMap) -> Vec<HeaderValue> {
     let mut attempts: Vec<(u64, CookieName)> = cookies
         .iter()
         .filter(|(name, _)| {
-            name.strip_prefix(prefix.as_str())
-                .is_some_and(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))
+            name.strip_prefix(prefix.as_str()).is_some_and(|id| {
+                id.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            })
         })
         .take(200)
         .map(|(name, _)| {
@@ -130,5 +143,8 @@ fn evict(sign_in: &Inner, present: &HeaderMap) -> Vec<HeaderValue> {
     attempts.sort_by_key(|(began, _)| *began);
     let surplus = (attempts.len() + 1).saturating_sub(MAX_PER_BROWSER);
     let set = SetCookie::host(sign_in.rule);
-    attempts[..surplus.min(attempts.len())].iter().flat_map(|(_, name)| set.clear(name, cookies)).collect()
+    attempts[..surplus.min(attempts.len())]
+        .iter()
+        .flat_map(|(_, name)| set.clear(name, cookies))
+        .collect()
 }

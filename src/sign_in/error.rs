@@ -29,7 +29,11 @@ pub(crate) enum SignInErrorKind {
 impl SignInError {
     /// `message` is shown: it holds nothing that the provider or the request said.
     pub(crate) fn new(kind: SignInErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: String::new() }
+        Self {
+            kind,
+            message: message.into(),
+            detail: String::new(),
+        }
     }
 
     pub(crate) fn input(message: impl Into<String>) -> Self {
@@ -55,8 +59,16 @@ impl SignInError {
         if self.kind == SignInErrorKind::Unavailable {
             return self;
         }
-        let message = format!("Refresh failed; caused by {}: {}", self.name(), self.message);
-        Self { kind: SignInErrorKind::Authentication, message, detail: self.detail }
+        let message = format!(
+            "Refresh failed; caused by {}: {}",
+            self.name(),
+            self.message
+        );
+        Self {
+            kind: SignInErrorKind::Authentication,
+            message,
+            detail: self.detail,
+        }
     }
 
     pub(crate) fn kind(&self) -> SignInErrorKind {
@@ -97,11 +109,16 @@ impl SignInError {
 impl From<ProviderError> for SignInError {
     fn from(error: ProviderError) -> Self {
         let shown = match error.kind {
-            ProviderErrorKind::Invalid => Self::authentication("The identity provider's answer could not be verified"),
-            ProviderErrorKind::Refused => Self::authentication("The identity provider refused the sign-in"),
-            ProviderErrorKind::Unavailable => {
-                Self::new(SignInErrorKind::Unavailable, "The identity provider can't be reached right now")
+            ProviderErrorKind::Invalid => {
+                Self::authentication("The identity provider's answer could not be verified")
             }
+            ProviderErrorKind::Refused => {
+                Self::authentication("The identity provider refused the sign-in")
+            }
+            ProviderErrorKind::Unavailable => Self::new(
+                SignInErrorKind::Unavailable,
+                "The identity provider can't be reached right now",
+            ),
         };
         shown.because(error.detail)
     }
@@ -109,7 +126,11 @@ impl From<ProviderError> for SignInError {
 
 impl From<StoreError> for SignInError {
     fn from(error: StoreError) -> Self {
-        Self::new(SignInErrorKind::Unavailable, "Signing in is not possible right now").because(error.to_string())
+        Self::new(
+            SignInErrorKind::Unavailable,
+            "Signing in is not possible right now",
+        )
+        .because(error.to_string())
     }
 }
 

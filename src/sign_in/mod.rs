@@ -15,11 +15,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::builder::NewProvider;
 pub use self::builder::SignInBuilder;
-pub(crate) use self::callback::Completion;
+pub(crate) use self::callback::{Completion, End};
 pub(crate) use self::error::{SignInError, SignInErrorKind};
 use self::origins::Origins;
 pub(crate) use self::params::Params;
+pub(crate) use self::refresh::Answer;
 pub use self::resolver::Resolver;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -146,12 +148,23 @@ impl SignIn {
     /// The providers of its environment, in the order of their ids.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderInfo> {
-        let oauth = self.0.providers.iter().filter(|(_, envs)| envs.contains_key(&self.0.environment));
-        let mut list: Vec<_> =
-            oauth.map(|(id, _)| ProviderInfo { id: id.to_string(), is_proxy: false }).collect();
+        let oauth = self
+            .0
+            .providers
+            .iter()
+            .filter(|(_, envs)| envs.contains_key(&self.0.environment));
+        let mut list: Vec<_> = oauth
+            .map(|(id, _)| ProviderInfo {
+                id: id.to_string(),
+                is_proxy: false,
+            })
+            .collect();
         list.sort_by(|a, b| a.id.cmp(&b.id));
         if self.0.guest.as_ref().is_some_and(|guest| guest.allowed) {
-            list.push(ProviderInfo { id: "guest".into(), is_proxy: true });
+            list.push(ProviderInfo {
+                id: "guest".into(),
+                is_proxy: true,
+            });
         }
         list
     }
@@ -181,7 +194,10 @@ impl Inner {
     /// The provider of a path, whatever the environment.
     fn environments(&self, provider: &str) -> Result<&HashMap<Box<str>, Entry>, SignInError> {
         self.providers.get(provider).ok_or_else(|| {
-            SignInError::new(SignInErrorKind::NotFound, format!("Unknown auth provider '{provider}'"))
+            SignInError::new(
+                SignInErrorKind::NotFound,
+                format!("Unknown auth provider '{provider}'"),
+            )
         })
     }
 
@@ -195,7 +211,10 @@ impl Inner {
     /// A cookie of one provider's paths, by Backstage's name for it (spec section 3).
     fn provider_cookie(&self, provider: &str, kind: &str) -> (CookieName, SetCookie) {
         let path = format!("{}/{provider}", self.base_path);
-        (CookieName::path(&format!("{provider}-{kind}")), SetCookie::path(self.rule, &path))
+        (
+            CookieName::path(&format!("{provider}-{kind}")),
+            SetCookie::path(self.rule, &path),
+        )
     }
 }
 

@@ -17,20 +17,39 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    pub(super) fn new(app_url: &str, more: &[String], base_path: &str) -> Result<Self, Vec<ConfigMistake>> {
+    pub(super) fn new(
+        app_url: &str,
+        more: &[String],
+        base_path: &str,
+    ) -> Result<Self, Vec<ConfigMistake>> {
         let mut mistakes = Vec::new();
         let mut parse = |text: &str| match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() && url.username().is_empty() => Some(url),
+            Ok(url)
+                if matches!(url.scheme(), "https" | "http")
+                    && url.has_host()
+                    && url.username().is_empty() =>
+            {
+                Some(url)
+            }
             _ => {
-                mistakes.push(ConfigMistake::new("app.baseUrl", format!("expected an http or https URL, found {text:?}")));
+                mistakes.push(ConfigMistake::new(
+                    "app.baseUrl",
+                    format!("expected an http or https URL, found {text:?}"),
+                ));
                 None
             }
         };
         let app = parse(app_url);
         let more: Vec<_> = more.iter().filter_map(|text| parse(text)).collect();
-        let Some(app) = app.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
+        let Some(app) = app.filter(|_| mistakes.is_empty()) else {
+            return Err(mistakes);
+        };
         let allowed = std::iter::once(&app).chain(&more).map(origin_of).collect();
-        Ok(Self { app, allowed, base_path: base_path.into() })
+        Ok(Self {
+            app,
+            allowed,
+            base_path: base_path.into(),
+        })
     }
 
     /// The portal's page.
@@ -66,7 +85,11 @@ impl Origins {
     /// The raw text and what a browser makes of it are both judged (RD-02).
     pub(super) fn return_to(&self, text: &str) -> Result<Url, SignInError> {
         let refused = || SignInError::not_allowed("The page to return to is not allowed");
-        if text.len() > MAX_URL || text.chars().any(|c| c.is_control() || c == '\\' || c.is_whitespace()) {
+        if text.len() > MAX_URL
+            || text
+                .chars()
+                .any(|c| c.is_control() || c == '\\' || c.is_whitespace())
+        {
             return Err(refused());
         }
         let relative = text.starts_with('/') && !text.starts_with("//");
@@ -81,7 +104,10 @@ impl Origins {
             return Err(refused());
         }
         // Back into the sign-in itself would be a loop, or a forced sign-out (RD-07).
-        let own = url.path().strip_prefix(&*self.base_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let own = url
+            .path()
+            .strip_prefix(&*self.base_path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         Ok(if own { self.app.clone() } else { url })
     }
 }
@@ -95,17 +121,35 @@ mod tests {
     use super::*;
 
     fn origins() -> Origins {
-        Origins::new("https://portal.example.com/x", &["http://localhost:3000".into()], "/api/auth").unwrap()
+        Origins::new(
+            "https://portal.example.com/x",
+            &["http://localhost:3000".into()],
+            "/api/auth",
+        )
+        .unwrap()
     }
 
     #[test]
     fn an_origin_is_compared_whole() {
-        for good in ["https://portal.example.com", "https://portal.example.com/any/path", "http://localhost:3000", "HTTPS://PORTAL.example.com:443"] {
+        for good in [
+            "https://portal.example.com",
+            "https://portal.example.com/any/path",
+            "http://localhost:3000",
+            "HTTPS://PORTAL.example.com:443",
+        ] {
             assert!(origins().check(good).is_ok(), "{good}");
         }
         for bad in [
-            "http://portal.example.com", "https://portal.example.com.evil.test", "https://evilportal.example.com",
-            "https://portal.example.com:8443", "http://localhost", "null", "", "data:text/html,x", "file:///", "javascript:1",
+            "http://portal.example.com",
+            "https://portal.example.com.evil.test",
+            "https://evilportal.example.com",
+            "https://portal.example.com:8443",
+            "http://localhost",
+            "null",
+            "",
+            "data:text/html,x",
+            "file:///",
+            "javascript:1",
         ] {
             assert!(origins().check(bad).is_err(), "{bad}");
         }
@@ -115,12 +159,43 @@ mod tests {
     fn rd_02_rd_03_rd_04_rd_05_rd_06_every_off_site_form_is_refused() {
         let long = format!("/{}", "a".repeat(8192));
         for bad in [
-            "//evil.test", "///evil.test", "////evil.test", "/\\evil.test", "\\\\evil.test", "/\t/evil.test", "/\n/evil.test", "\t//evil.test",
-            "/.//evil.test", "/..//evil.test", "/a/../..//evil.test", "https:evil.test", "https:/evil.test", "https:\\\\evil.test", "http:evil.test",
-            "https://evil.test", "https://portal.example.com.evil.test", "https://portal.example.com@evil.test", "https://user@portal.example.com/",
-            "https://user:pw@portal.example.com/", "https://portal.example.com:444/", "http://portal.example.com/", "javascript:alert(1)",
-            "data:text/html,x", "evil.test", "", " /x", "/x y", "/x\r\nSet-Cookie: a=b", "/\u{0}", "ftp://portal.example.com/", "HTTPS://evil.test",
-            "https://portal.example.com\\@evil.test", "https://[::1]/", "//portal.example.com", "/\u{a0}/evil", &long,
+            "//evil.test",
+            "///evil.test",
+            "////evil.test",
+            "/\\evil.test",
+            "\\\\evil.test",
+            "/\t/evil.test",
+            "/\n/evil.test",
+            "\t//evil.test",
+            "/.//evil.test",
+            "/..//evil.test",
+            "/a/../..//evil.test",
+            "https:evil.test",
+            "https:/evil.test",
+            "https:\\\\evil.test",
+            "http:evil.test",
+            "https://evil.test",
+            "https://portal.example.com.evil.test",
+            "https://portal.example.com@evil.test",
+            "https://user@portal.example.com/",
+            "https://user:pw@portal.example.com/",
+            "https://portal.example.com:444/",
+            "http://portal.example.com/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "evil.test",
+            "",
+            " /x",
+            "/x y",
+            "/x\r\nSet-Cookie: a=b",
+            "/\u{0}",
+            "ftp://portal.example.com/",
+            "HTTPS://evil.test",
+            "https://portal.example.com\\@evil.test",
+            "https://[::1]/",
+            "//portal.example.com",
+            "/\u{a0}/evil",
+            &long,
         ] {
             assert!(origins().return_to(bad).is_err(), "{bad:?}");
         }
@@ -128,18 +203,35 @@ mod tests {
             ("/", "https://portal.example.com/"),
             ("/catalog?x=1#y", "https://portal.example.com/catalog?x=1#y"),
             ("/%2f/evil.test", "https://portal.example.com/%2f/evil.test"),
-            ("https://portal.example.com/a", "https://portal.example.com/a"),
+            (
+                "https://portal.example.com/a",
+                "https://portal.example.com/a",
+            ),
             ("http://localhost:3000/b", "http://localhost:3000/b"),
             ("/api/authors", "https://portal.example.com/api/authors"),
         ] {
-            assert_eq!(origins().return_to(good).unwrap().as_str(), expected, "{good}");
+            assert_eq!(
+                origins().return_to(good).unwrap().as_str(),
+                expected,
+                "{good}"
+            );
         }
     }
 
     #[test]
     fn rd_07_the_sign_in_is_never_returned_to() {
-        for own in ["/api/auth/github/start?env=x", "/api/auth", "/api/auth/", "/x/../api/auth/github/logout", "/api/./auth/x"] {
-            assert_eq!(origins().return_to(own).unwrap().as_str(), "https://portal.example.com/x", "{own}");
+        for own in [
+            "/api/auth/github/start?env=x",
+            "/api/auth",
+            "/api/auth/",
+            "/x/../api/auth/github/logout",
+            "/api/./auth/x",
+        ] {
+            assert_eq!(
+                origins().return_to(own).unwrap().as_str(),
+                "https://portal.example.com/x",
+                "{own}"
+            );
         }
     }
 

@@ -10,7 +10,12 @@ pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
     pub(crate) fn parse(text: &[u8]) -> Self {
-        Self(url::form_urlencoded::parse(text).take(MAX).map(|(k, v)| (k.into(), v.into())).collect())
+        Self(
+            url::form_urlencoded::parse(text)
+                .take(MAX)
+                .map(|(k, v)| (k.into(), v.into()))
+                .collect(),
+        )
     }
 
     /// A parameter; an empty one counts as absent.
@@ -19,9 +24,15 @@ impl Params {
     ///
     /// If it stands twice (RFC 6749 section 3.1).
     pub(crate) fn get(&self, name: &str) -> Result<Option<&str>, SignInError> {
-        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let mut values = self
+            .0
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str());
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(SignInError::input("A parameter stands twice in the request")),
+            (_, Some(_)) => Err(SignInError::input(
+                "A parameter stands twice in the request",
+            )),
             (value, None) => Ok(value.filter(|v| !v.is_empty())),
         }
     }

@@ -55,7 +55,10 @@ impl Resolver {
     /// By the name it has in `app-config.yaml`; `None` for one that does not exist.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        [Rule::Username, Rule::Email, Rule::EmailLocalPart].into_iter().find(|r| r.name() == name).map(Self::of)
+        [Rule::Username, Rule::Email, Rule::EmailLocalPart]
+            .into_iter()
+            .find(|r| r.name() == name)
+            .map(Self::of)
     }
 
     /// Every name that [`by_name`](Self::by_name) knows.
@@ -66,8 +69,16 @@ impl Resolver {
     ];
 
     /// Accepts e-mails of these domains only, compared whole and in any case.
-    pub fn with_allowed_domains<D: Into<String>>(mut self, domains: impl IntoIterator<Item = D>) -> Self {
-        self.allowed_domains = Some(domains.into_iter().map(|d| d.into().to_ascii_lowercase()).collect());
+    pub fn with_allowed_domains<D: Into<String>>(
+        mut self,
+        domains: impl IntoIterator<Item = D>,
+    ) -> Self {
+        self.allowed_domains = Some(
+            domains
+                .into_iter()
+                .map(|d| d.into().to_ascii_lowercase())
+                .collect(),
+        );
         self
     }
 
@@ -82,7 +93,11 @@ impl Resolver {
     }
 
     fn of(rule: Rule) -> Self {
-        Self { rule, allowed_domains: None, without_catalog: false }
+        Self {
+            rule,
+            allowed_domains: None,
+            without_catalog: false,
+        }
     }
 
     async fn try_resolve(
@@ -95,14 +110,24 @@ impl Resolver {
                 let Some(name) = &profile.username else {
                     return Ok(Step::NotFound("the provider named no username".into()));
                 };
-                (user_ref(name).map(UserQuery::Ref).into_iter().collect(), name.clone())
+                (
+                    user_ref(name).map(UserQuery::Ref).into_iter().collect(),
+                    name.clone(),
+                )
             }
             Rule::Email | Rule::EmailLocalPart => {
                 let email = self.email_of(profile)?;
                 let (local, domain) = email.split_once('@').unwrap_or((&email, ""));
-                let plain = local.split('+').next().filter(|p| !p.is_empty()).unwrap_or(local);
+                let plain = local
+                    .split('+')
+                    .next()
+                    .filter(|p| !p.is_empty())
+                    .unwrap_or(local);
                 if self.rule == Rule::EmailLocalPart {
-                    (user_ref(local).map(UserQuery::Ref).into_iter().collect(), local.to_owned())
+                    (
+                        user_ref(local).map(UserQuery::Ref).into_iter().collect(),
+                        local.to_owned(),
+                    )
                 } else {
                     let without_plus = format!("{plain}@{domain}");
                     let mut queries = vec![UserQuery::Email(email.clone())];
@@ -126,35 +151,57 @@ impl Resolver {
                 Err(CatalogError::NotFound) => {}
                 Err(CatalogError::Conflict) => {
                     let kind = SignInErrorKind::Authentication;
-                    return Err(SignInError::new(kind, "User lookup resulted in multiple matches")
-                        .because(format!("{}: {query:?}", self.rule.name())));
+                    return Err(
+                        SignInError::new(kind, "User lookup resulted in multiple matches")
+                            .because(format!("{}: {query:?}", self.rule.name())),
+                    );
                 }
                 Err(error) => {
                     let kind = SignInErrorKind::Unavailable;
-                    return Err(SignInError::new(kind, "The catalog can't be asked right now").because(format!("{error:?}")));
+                    return Err(
+                        SignInError::new(kind, "The catalog can't be asked right now")
+                            .because(format!("{error:?}")),
+                    );
                 }
             }
         }
         match user_ref(&fallback).filter(|_| self.without_catalog) {
-            Some(user) => Ok(Step::Found(Resolved { ownership: vec![user.clone()], user })),
+            Some(user) => Ok(Step::Found(Resolved {
+                ownership: vec![user.clone()],
+                user,
+            })),
             None => Ok(Step::NotFound(format!("no user for {queries:?}"))),
         }
     }
 
     /// The one verified e-mail, well-formed and of an allowed domain (ID-03).
     fn email_of(&self, profile: &ProviderProfile) -> Result<String, SignInError> {
-        let missing = || SignInError::authentication("Login failed, user profile does not contain an email");
+        let missing =
+            || SignInError::authentication("Login failed, user profile does not contain an email");
         let email = profile.email.as_deref().ok_or_else(missing)?;
-        let plain = email.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '"' && c != '\u{ff20}' && c != '\u{fe6b}');
+        let plain = email.chars().all(|c| {
+            !c.is_whitespace() && !c.is_control() && c != '"' && c != '\u{ff20}' && c != '\u{fe6b}'
+        });
         let parts = email.split_once('@').filter(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.') && !domain.ends_with('.')
+            !local.is_empty()
+                && !domain.is_empty()
+                && !domain.contains('@')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
         });
         let Some((_, domain)) = parts.filter(|_| plain) else {
             return Err(missing().because("the e-mail is malformed"));
         };
         let domain = domain.to_ascii_lowercase();
-        if self.allowed_domains.as_ref().is_some_and(|allowed| !allowed.contains(&domain)) {
-            return Err(SignInError::not_allowed("Sign-in user email is not from an allowed domain").because(domain));
+        if self
+            .allowed_domains
+            .as_ref()
+            .is_some_and(|allowed| !allowed.contains(&domain))
+        {
+            return Err(SignInError::not_allowed(
+                "Sign-in user email is not from an allowed domain",
+            )
+            .because(domain));
         }
         Ok(email.to_owned())
     }

@@ -1,0 +1,315 @@
+//! The answers of the sign-in's paths.
+
+use bytes::{Buf, Bytes};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::{Value, json};
+
+use super::Route;
+use crate::credential::BearerToken;
+use crate::layer::order::JudgedBy;
+use crate::layer::page::{ErrorPage, Page, error_page, popup_frame};
+use crate::rejection::{Challenge, RejectionKind};
+use crate::secret::random;
+use crate::sign_in::{Completion, End, Params, SignIn, SignInError, SignInErrorKind};
+use crate::verify::{Outcome, Verify as _};
+
+/// A form of ours is never larger.
+const MAX_FORM: usize = 64 * 1024;
+
+/// Answers a request that is for the sign-in.
+pub(super) fn answer<B>(
+    sign_in: SignIn,
+    route: Route,
+    request: Request<B>,
+) -> BoxFuture<'static, Response<Bytes>>
+where
+    B: Body + Send + 'static,
+    B::Data: Buf + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    if let Some(by) = JudgedBy::of(&parts.extensions) {
+        tracing::error!(target: "tower_identity", ?by, "OAuthCallbackLayer stands inside a layer that judges: it must be outermost");
+        let response = misconfigured(&parts);
+        return std::future::ready(response).boxed();
+    }
+    async move {
+        // Only a callback by form has a body that anybody reads (OAuth 2.0 Form Post Response Mode).
+        let form = match &route {
+            Route::Callback(_) if parts.method == Method::POST => {
+                match Limited::new(body, MAX_FORM).collect().await {
+                    Ok(body) => body.to_bytes(),
+                    Err(_) => {
+                        return failure_page(
+                            &SignInError::input("The form can't be read"),
+                            Vec::new(),
+                        );
+                    }
+                }
+            }
+            _ => Bytes::new(),
+        };
+        respond(&sign_in, &route, &parts, &form).await
+    }
+    .boxed()
+}
+
+async fn respond(
+    sign_in: &SignIn,
+    route: &Route,
+    parts: &request::Parts,
+    form: &Bytes,
+) -> Response<Bytes> {
+    let engine = sign_in.inner();
+    let headers = &parts.headers;
+    let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let get = parts.method == Method::GET;
+    let post = parts.method == Method::POST;
+    let result = match route {
+        Route::Start(provider) if get => match engine.start(provider, &query, headers).await {
+            Ok(started) => Ok(redirect(started.location.as_str(), started.cookies)),
+            // A person sees this one.
+            Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
+            Err(error) => Err(error),
+        },
+        // A prefetch, like a HEAD, must not spend the code (LF-26).
+        Route::Callback(_)
+            if get && (headers.contains_key("sec-purpose") || headers.contains_key("purpose")) =>
+        {
+            Err(SignInError::not_allowed("A sign-in is not prefetched"))
+        }
+        Route::Callback(provider) if get || post => {
+            let params = if form.is_empty() {
+                query
+            } else {
+                Params::parse(form)
+            };
+            Ok(completion(
+                engine.callback(provider, &params, headers).await,
+            ))
+        }
+        Route::Refresh(provider) if get || post => engine
+            .refresh(provider, &query, headers)
+            .await
+            .map(session_answer),
+        Route::Logout(provider) if post => engine
+            .logout(provider, &query, headers)
+            .await
+            .map(session_answer),
+        Route::Jwks if get => Ok(public_json(&engine.tokens().keys().jwks())),
+        Route::OpenIdConfiguration if get => {
+            Ok(public_json(&openid_configuration(engine.base_url())))
+        }
+        Route::UserInfo if get => user_info(sign_in, headers).await,
+        Route::Unknown(provider) if provider.is_empty() => Err(not_found("Not found".into())),
+        Route::Start(provider)
+        | Route::Callback(provider)
+        | Route::Refresh(provider)
+        | Route::Logout(provider)
+        | Route::Unknown(provider) => Err(not_found(format!(
+            "Unknown auth provider '{}'",
+            provider.escape_default()
+        ))),
+        Route::Jwks | Route::OpenIdConfiguration | Route::UserInfo => {
+            Err(not_found("Not found".into()))
+        }
+    };
+    result.unwrap_or_else(|error| json_error(&error, parts))
+}
+
+fn not_found(message: String) -> SignInError {
+    SignInError::new(SignInErrorKind::NotFound, message)
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-mode")
+        .is_some_and(|mode| mode == "navigate")
+}
+
+fn completion(completion: Completion) -> Response<Bytes> {
+    let Completion { end, cookies } = completion;
+    match end {
+        End::Redirect(url) => redirect(url.as_str(), cookies),
+        End::Page(error) => failure_page(&error, cookies),
+        End::Frame { message, origin } => {
+            let mut response = page(StatusCode::OK, popup_frame(&message, &origin), cookies);
+            // No Cross-Origin-Opener-Policy: it would cut the frame off from the window that opened it.
+            response
+                .headers_mut()
+                .insert(X_FRAME_OPTIONS, HeaderValue::from_static("sameorigin"));
+            response
+        }
+    }
+}
+
+fn session_answer(answer: crate::sign_in::Answer) -> Response<Bytes> {
+    match &answer.body {
+        Some(body) => with_cookies(json_response(StatusCode::OK, body), answer.cookies),
+        None => with_cookies(private(Response::new(Bytes::new())), answer.cookies),
+    }
+}
+
+/// The failure in words that a person can act on, with a reference that stands in the log as well.
+fn failure_page(error: &SignInError, cookies: Vec<HeaderValue>) -> Response<Bytes> {
+    let reference = random::uuid();
+    tracing::warn!(target: "tower_identity", reference, message = error.message(), detail = ?error.detail(), "sign-in failed");
+    let document = error_page(&ErrorPage {
+        title: "Signing in did not work",
+        sentence: error.message(),
+        reference: &reference,
+        try_again: Some("/"),
+    });
+    page(error.status(), document, cookies)
+}
+
+fn page(status: StatusCode, document: Page, cookies: Vec<HeaderValue>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(document.html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    if let Ok(policy) = HeaderValue::try_from(document.csp) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    with_cookies(private(response), cookies)
+}
+
+/// Backstage's 302 (spec sections 2.2, 2.4). Browsers turn a POST into a GET on it as they do on a 303;
+/// a 307 or 308, which would repeat the form, is never sent (RFC 9700 section 4.12).
+fn redirect(to: &str, cookies: Vec<HeaderValue>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::FOUND;
+    match HeaderValue::try_from(to) {
+        Ok(to) => {
+            response.headers_mut().insert(LOCATION, to);
+        }
+        Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    with_cookies(private(response), cookies)
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    private(response)
+}
+
+/// Backstage's error body (spec section 8.4).
+fn json_error(error: &SignInError, parts: &request::Parts) -> Response<Bytes> {
+    if !error.detail().is_empty() {
+        tracing::info!(target: "tower_identity", path = parts.uri.path(), message = error.message(), detail = ?error.detail(), "refused");
+    }
+    let status = error.status();
+    let body = json!({
+        "error": { "name": error.name(), "message": error.message() },
+        "request": { "method": parts.method.as_str(), "url": parts.uri.path() },
+        "response": { "statusCode": status.as_u16() },
+    });
+    let mut response = json_response(status, &body);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = Challenge::default().header(RejectionKind::MissingCredentials);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    if error.kind() == SignInErrorKind::Unavailable {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+fn misconfigured(parts: &request::Parts) -> Response<Bytes> {
+    let body = json!({
+        "error": { "name": "Error", "message": RejectionKind::Misconfigured.message() },
+        "request": { "method": parts.method.as_str(), "url": parts.uri.path() },
+        "response": { "statusCode": 500 },
+    });
+    json_response(StatusCode::INTERNAL_SERVER_ERROR, &body)
+}
+
+/// What anybody may read, from any page: keys and metadata.
+fn public_json(body: &Value) -> Response<Bytes> {
+    let mut response = json_response(StatusCode::OK, body);
+    let headers = response.headers_mut();
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
+    headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+    response
+}
+
+fn private(mut response: Response<Bytes>) -> Response<Bytes> {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn with_cookies(mut response: Response<Bytes>, cookies: Vec<HeaderValue>) -> Response<Bytes> {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The portal as an issuer (spec section 11). The endpoints of the code flow are named because
+/// discovery requires them; this portal does not offer that flow.
+fn openid_configuration(base: &str) -> Value {
+    json!({
+        "issuer": base,
+        "authorization_endpoint": format!("{base}/v1/authorize"),
+        "token_endpoint": format!("{base}/v1/token"),
+        "userinfo_endpoint": format!("{base}/v1/userinfo"),
+        "jwks_uri": format!("{base}/.well-known/jwks.json"),
+        "response_types_supported": ["code", "id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "scopes_supported": ["openid"],
+        "claims_supported": ["sub", "ent"],
+    })
+}
+
+/// Whom a portal token proves (spec section 1).
+async fn user_info(sign_in: &SignIn, headers: &HeaderMap) -> Result<Response<Bytes>, SignInError> {
+    let refuse = |message: &str| SignInError::authentication(message);
+    let token = BearerToken::from_headers(headers).map_err(|_| refuse("Invalid token"))?;
+    let token = token.ok_or_else(|| refuse("No token provided"))?;
+    let identity = match sign_in.inner().verifier().verify(token).await {
+        Ok(Outcome::Verified(identity)) => identity.into_identity(),
+        Ok(Outcome::NotRecognised) => return Err(refuse("Invalid token")),
+        Err(rejection) => {
+            return Err(refuse("Invalid token").because(rejection.reason().to_owned()));
+        }
+    };
+    let user = identity.user().ok_or_else(|| {
+        SignInError::input(
+            "Userinfo endpoint must be called with a token that represents a user principal",
+        )
+    })?;
+    let ownership: Vec<&str> = user
+        .ownership()
+        .iter()
+        .map(|entity| entity.as_str())
+        .collect();
+    Ok(json_response(
+        StatusCode::OK,
+        &json!({ "claims": { "sub": user.subject(), "ent": ownership } }),
+    ))
+}
