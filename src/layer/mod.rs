@@ -23,3 +23,5 @@ pub use self::future::ResponseFuture;
 pub use self::identity::{IdentityLayer, IdentityService};
 #[cfg(feature = "sign-in")]
 pub use self::oauth_callback::{OAuthCallbackFuture, OAuthCallbackLayer, OAuthCallbackService};
+#[cfg(feature = "axum")]
+pub(crate) use self::order::JudgedBy;

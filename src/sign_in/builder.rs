@@ -43,6 +43,7 @@ pub struct SignInBuilder {
 }
 
 /// One provider in one environment, as it is configured.
+#[derive(Clone)]
 pub(crate) struct NewProvider {
     pub(crate) id: String,
     pub(crate) environment: Option<String>,

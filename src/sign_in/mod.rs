@@ -187,10 +187,6 @@ impl Inner {
         &self.base_url
     }
 
-    pub(crate) fn sessions(&self) -> &Sessions {
-        &self.sessions
-    }
-
     /// The provider of a path, whatever the environment.
     fn environments(&self, provider: &str) -> Result<&HashMap<Box<str>, Entry>, SignInError> {
         self.providers.get(provider).ok_or_else(|| {
