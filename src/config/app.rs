@@ -119,7 +119,7 @@ impl Config {
         let reader = Reader::default();
         let top = reader.root(&root);
         let app_url = top.section("app").and_then(|app| {
-            let url = app.url("baseUrl").map(String::from);
+            let url = app.url("baseUrl").map(server::without_slash);
             app.finish_among_others();
             url
         });

@@ -70,7 +70,7 @@ fn provider(id: &str, section: Section<'_>, current: &str) -> Vec<NewProvider> {
             Some(kind) => kind,
             None => {
                 section.mistake_here(format!(
-                    "no provider has this name; give its kind as `type`, one of \"{}\"",
+                    "not a provider that is supported by name yet; declare its kind as `type`, one of \"{}\"",
                     KINDS.join("\", \"")
                 ));
                 return Vec::new();

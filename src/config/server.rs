@@ -14,7 +14,7 @@ pub(super) struct Server {
 pub(super) fn read(backend: &Section<'_>) -> Server {
     Server {
         listen: listen(backend).unwrap_or_default(),
-        base_url: backend.url("baseUrl").map(String::from),
+        base_url: backend.url("baseUrl").map(without_slash),
     }
 }
 
@@ -46,6 +46,11 @@ fn listen(backend: &Section<'_>) -> Option<Listen> {
         host: (!host.is_empty()).then(|| host.to_owned()),
         port,
     })
+}
+
+/// `https://portal.example.com`: the URL as other URLs are made of it.
+pub(super) fn without_slash(url: url::Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// The files among `catalog.locations`; they are relative to where the process runs, as Backstage's are.

@@ -6,7 +6,7 @@ use crate::error::{ConfigError, ConfigMistake};
 use crate::identity::{Restriction, Scopes};
 use crate::secret::Secret;
 use crate::verify::ApiKeys;
-use crate::verify::api_key::{KeyDigest, KeyRecord};
+use crate::verify::api_key::{KeyDigest, KeyRecord, check_secret};
 
 /// Backstage's name for whoever holds a key of `backend.auth.keys` (spec section 8.2).
 const UNNAMED: &str = "external:backstage-plugin";
@@ -61,7 +61,13 @@ pub(super) fn build(keys: Vec<NewKey>) -> Result<ApiKeys, ConfigError> {
 
 /// `{secret, id?, description?, accessRestrictions?}`; `id` and `description` are ours.
 fn key(section: Section<'_>) -> Option<NewKey> {
-    let secret = section.required_secret("secret");
+    let secret = section.required_secret("secret").filter(|secret| {
+        let verdict = check_secret("secret", secret.expose());
+        if let Err(mistake) = &verdict {
+            section.mistake("secret", mistake.message());
+        }
+        verdict.is_ok()
+    });
     let id = section.string("id");
     // For people who read the file.
     section.ignore(&["description"]);

@@ -8,3 +8,4 @@ mod set;
 pub use self::format::{ApiKey, KeyDigest};
 pub use self::key::KeyRecord;
 pub use self::set::ApiKeys;
+pub(crate) use self::set::check_secret;
