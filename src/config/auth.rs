@@ -186,7 +186,8 @@ fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
         block.required_string("clientId"),
         block.required_secret("clientSecret"),
     );
-    let metadata = block.required_string("metadataUrl");
+    let metadata = block.required_url("metadataUrl").map(String::from);
+    let extra = block.string_map("startUrlSearchParams").unwrap_or_default();
     let callback = block.url("callbackUrl");
     let methods = ["client_secret_basic", "client_secret_post"];
     let method = block.one_of("tokenEndpointAuthMethod", &methods);
@@ -220,6 +221,15 @@ fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
     }
     if let Some(url) = callback {
         oidc = oidc.with_callback_url(url);
+    }
+    for (name, value) in extra {
+        oidc = match oidc.add_start_parameter(name, value) {
+            Ok(oidc) => oidc,
+            Err(mistake) => {
+                block.mistake("startUrlSearchParams", mistake.message());
+                return None;
+            }
+        };
     }
     Some(oidc.into())
 }

@@ -18,6 +18,8 @@ mod variables;
 
 pub use self::app::{Config, Layers, Listen};
 pub(crate) use self::reader::{Reader, Section};
+#[cfg(test)]
+pub(crate) use self::source::parse;
 pub(crate) use self::source::{default_files, load};
 pub(crate) use self::variables::Env;
 pub(crate) use crate::yaml::{Node, Value};

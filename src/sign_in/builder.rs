@@ -100,6 +100,7 @@ impl SignInBuilder {
         self
     }
 
+    #[cfg(feature = "app-config")]
     pub(crate) fn with_shared_catalog(mut self, catalog: Arc<dyn Catalog>) -> Self {
         self.catalog = Some(catalog);
         self

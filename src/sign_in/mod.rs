@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "app-config")]
 pub(crate) use self::builder::NewProvider;
 pub use self::builder::SignInBuilder;
 pub(crate) use self::callback::{Completion, End};
