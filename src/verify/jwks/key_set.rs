@@ -103,7 +103,7 @@ impl Key {
             // A key id of another type can't be named by a token, whose kid is a string.
             Some(_) => return None,
         };
-        let number = |name: &str| text(name).and_then(from_base64url);
+        let number = |name: &str| text(name).and_then(public_number);
         let (public, fitting) = match text("kty")? {
             "RSA" => {
                 let (n, e) = (number("n")?, number("e")?);
@@ -139,6 +139,16 @@ impl Key {
             public,
         })
     }
+}
+
+/// A number of a public key. Some providers publish it in the other alphabet, or padded (Battle.net does);
+/// what is published is public, and one number has one meaning in all of these forms.
+fn public_number(text: &str) -> Option<Vec<u8>> {
+    let plain = text
+        .trim_end_matches('=')
+        .replace('+', "-")
+        .replace('/', "_");
+    from_base64url(&plain)
 }
 
 /// 2048 to 8192 bits, odd, with an odd exponent above 2^16 that fits 33 bits (NIST SP 800-56B, JW-19).
