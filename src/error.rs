@@ -121,3 +121,5 @@ impl fmt::Display for ConfigMistake {
         f.write_str(&self.message)
     }
 }
+
+impl std::error::Error for ConfigMistake {}

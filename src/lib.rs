@@ -33,9 +33,14 @@ pub mod layer;
 #[cfg(feature = "app-config")]
 pub mod config;
 
+#[cfg(feature = "axum")]
+pub mod extract;
+
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "app-config")]
+pub use self::config::Config;
 pub use self::error::{ConfigError, ConfigMistake};
 pub use self::identity::Identity;
 #[cfg(feature = "sign-in")]

@@ -262,6 +262,9 @@ function sentence(error, otherwise = 'The sign-in failed.') {
 
 // ===== signing out =====
 
+/** Set while the browser is away, signing out at the provider. */
+const LEFT = 'signed-out-at';
+
 async function signOut(provider) {
   if (portalToken) {
     portalToken = null;
@@ -282,7 +285,11 @@ async function endSession(provider) {
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   // An empty body means there is nowhere else to sign out.
   const { logoutUrl } = await answer.json().catch(() => ({}));
-  if (logoutUrl) location.assign(logoutUrl);
+  if (logoutUrl) {
+    // The provider sends the browser back here; then the page says what has happened.
+    sessionStorage.setItem(LEFT, provider);
+    location.assign(logoutUrl);
+  }
   return Boolean(logoutUrl);
 }
 
@@ -315,6 +322,9 @@ async function start() {
   $('environment').hidden = config.environment === 'production';
 
   const who = await refresh({ moveFocus: false });
+  const left = sessionStorage.getItem(LEFT) !== null;
+  sessionStorage.removeItem(LEFT);
+  if (left && !who) say('You are signed out.');
   if (failed && !who) warn('That sign-in did not work. You can try again, or choose another account.');
 }
 

@@ -131,6 +131,17 @@ impl<'a> Section<'a> {
         section.all_sections()
     }
 
+    /// Every key of this object but one, of those that are not `null`.
+    pub(crate) fn keys_except(&self, other: &str) -> Vec<&'a str> {
+        let there = |(_, node): &&(Key, Node)| !matches!(node.value, Value::Null);
+        let keys = self
+            .entries
+            .iter()
+            .filter(there)
+            .map(|(key, _)| key.name.as_str());
+        keys.filter(|key| *key != other).collect()
+    }
+
     /// Every value of this object as an object, with its key. Those that are `null` are left out.
     pub(crate) fn all_sections(&self) -> Vec<(&'a str, Self)> {
         let keys = self.entries.iter().map(|(key, _)| key.name.as_str());

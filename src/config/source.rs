@@ -42,6 +42,7 @@ pub(crate) fn load(files: &[PathBuf], env: &Env<'_>) -> Result<Node, ConfigError
 /// # Errors
 ///
 /// If it is malformed, or no object.
+#[cfg(test)]
 pub(crate) fn parse(name: &Path, text: &str, env: &Env<'_>) -> Result<Node, ConfigError> {
     layer(name, text, env)
 }

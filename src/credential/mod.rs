@@ -3,7 +3,11 @@
 mod bearer;
 mod cookie;
 mod preflight;
+#[cfg(feature = "sign-in")]
+mod set_cookie;
 
 pub use self::bearer::{BearerToken, MalformedCredential};
-pub(crate) use self::cookie::{CookieName, Cookies, SetCookie, SiteRule, strip_cookies};
+pub(crate) use self::cookie::{CookieName, Cookies, SiteRule, strip_cookies};
 pub(crate) use self::preflight::is_preflight;
+#[cfg(feature = "sign-in")]
+pub(crate) use self::set_cookie::SetCookie;

@@ -14,7 +14,9 @@ mod hyper_client;
 mod url_rule;
 
 pub use self::hyper_client::HyperClient;
-pub(crate) use self::url_rule::{check_url, is_loopback};
+pub(crate) use self::url_rule::check_url;
+#[cfg(feature = "sign-in")]
+pub(crate) use self::url_rule::is_loopback;
 
 /// An answer is cut off, and the call failed, beyond this many bytes.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;

@@ -108,13 +108,13 @@ impl<V> Guard<V> {
     ) -> Result<(), Rejection> {
         match verdict? {
             Outcome::Verified(identity) => {
-                if let Principal::Service(service) = identity.principal() {
-                    if !service.may_use(self.plugin.as_deref()) {
-                        return Err(Rejection::new(
-                            RejectionKind::InsufficientScope,
-                            format!("{} is restricted to other plugins", service.subject()),
-                        ));
-                    }
+                if let Principal::Service(service) = identity.principal()
+                    && !service.may_use(self.plugin.as_deref())
+                {
+                    return Err(Rejection::new(
+                        RejectionKind::InsufficientScope,
+                        format!("{} is restricted to other plugins", service.subject()),
+                    ));
                 }
                 if !self.forward {
                     let name = self

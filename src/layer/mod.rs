@@ -2,7 +2,7 @@
 //!
 //! # Order
 //!
-//! Outermost first: [`OAuthCallbackLayer`](crate::OAuthCallbackLayer), [`BearerKeyLayer`] (delegating),
+//! Outermost first: `OAuthCallbackLayer`, [`BearerKeyLayer`] (delegating),
 //! [`IdentityLayer`]. With `tower::ServiceBuilder` that is the order in which they are written; with
 //! axum's `Router::layer` it is the reverse. Every other order fails closed and says so in the log, once.
 
@@ -23,3 +23,5 @@ pub use self::future::ResponseFuture;
 pub use self::identity::{IdentityLayer, IdentityService};
 #[cfg(feature = "sign-in")]
 pub use self::oauth_callback::{OAuthCallbackFuture, OAuthCallbackLayer, OAuthCallbackService};
+#[cfg(feature = "axum")]
+pub(crate) use self::order::JudgedBy;

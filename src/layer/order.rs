@@ -6,13 +6,13 @@ use http::Extensions;
 
 /// Left in the request by a layer that has judged it. Its type is private: no header can forge it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum JudgedBy {
+pub(crate) enum JudgedBy {
     Keys,
     Identity,
 }
 
 impl JudgedBy {
-    pub(super) fn of(extensions: &Extensions) -> Option<Self> {
+    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get().copied()
     }
 }

@@ -33,8 +33,25 @@ pub struct Oidc {
     authentication: ClientAuthentication,
     prompt: Option<Prompt>,
     algorithm: Option<Algorithm>,
+    start_parameters: Vec<(String, String)>,
     pub(crate) callback_url: Option<String>,
 }
+
+/// What this crate sets itself: no configuration may set it a second time (LF-19).
+const RESERVED: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "prompt",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_type",
+    "scope",
+    "state",
+];
 
 /// How the client authenticates at the token endpoint (OpenID Connect Core section 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +103,7 @@ impl Oidc {
             authentication: ClientAuthentication::default(),
             prompt: None,
             algorithm: None,
+            start_parameters: Vec::new(),
             callback_url: None,
         }
     }
@@ -106,6 +124,27 @@ impl Oidc {
     pub fn with_id_token_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm);
         self
+    }
+
+    /// Sends a parameter of the provider's own with each authorization request.
+    ///
+    /// # Errors
+    ///
+    /// If it is one that the protocol sets, such as `redirect_uri`.
+    pub fn add_start_parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Self, ConfigMistake> {
+        let name = name.into();
+        if RESERVED.contains(&name.as_str()) {
+            return Err(ConfigMistake::new(
+                "startUrlSearchParams",
+                format!("{name} is set by the sign-in itself"),
+            ));
+        }
+        self.start_parameters.push((name, value.into()));
+        Ok(self)
     }
 
     /// Replaces the callback URL that is registered with the client.
@@ -162,6 +201,8 @@ impl Provider for OidcProvider {
             let provider = self.discovery.get().await?;
             let mut extra = vec![("nonce", request.nonce.as_str())];
             extra.extend(self.config.prompt.map(|prompt| ("prompt", prompt.as_str())));
+            let own = self.config.start_parameters.iter();
+            extra.extend(own.map(|(name, value)| (name.as_str(), value.as_str())));
             Ok(self.oauth(&provider).authorization_url(request, &extra))
         }
         .boxed()

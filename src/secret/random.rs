@@ -14,6 +14,7 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
 }
 
 /// 256 random bits as 43 base64url characters: a state, a nonce, a PKCE verifier (RFC 7636 section 4.1).
+#[cfg(any(feature = "sign-in", feature = "testing"))]
 pub(crate) fn token() -> String {
     encoding::base64url(&bytes::<32>())
 }

@@ -11,7 +11,7 @@ use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
 
 use super::digest::sha256;
-use super::encoding::{base64url, from_base64url};
+use super::encoding::from_base64url;
 use super::random;
 
 const VERSION: u8 = 1;
@@ -91,6 +91,7 @@ impl SealingKeys {
     }
 
     /// Seals `plain` for `purpose`.
+    #[cfg(any(test, feature = "sign-in"))]
     pub(crate) fn seal(&self, purpose: &str, plain: &[u8]) -> String {
         let SealingKey { id, key } = &self.0[0];
         let nonce = random::bytes::<NONCE_LEN>();
@@ -105,7 +106,7 @@ impl SealingKeys {
             .expect("a cookie is far below the limits of AES-GCM");
         out.extend_from_slice(&sealed);
         out.extend_from_slice(tag.as_ref());
-        base64url(&out)
+        super::encoding::base64url(&out)
     }
 
     /// Opens what [`seal`](Self::seal) made for the same purpose.

@@ -2,7 +2,10 @@
 
 mod record;
 mod sessions;
+#[cfg(feature = "sign-in")]
+mod write;
 
 pub(crate) use self::record::Session;
 pub use self::sessions::Sessions;
+#[cfg(feature = "sign-in")]
 pub(crate) use self::sessions::Site;

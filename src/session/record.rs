@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::identity::{EntityRef, Method, Profile, User, VerifiedIdentity};
-use crate::secret::random;
 
 /// A format that this build does not know is no session, never a misread one (SE-14).
 const VERSION: u8 = 1;
@@ -31,6 +30,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    #[cfg(feature = "sign-in")]
     pub(crate) fn new(
         user: &EntityRef,
         ownership: &[EntityRef],
@@ -41,7 +41,7 @@ impl Session {
     ) -> Self {
         Self {
             version: VERSION,
-            id: random::token(),
+            id: crate::secret::random::token(),
             user: user.as_str().to_owned(),
             ownership: ownership.iter().map(|e| e.as_str().to_owned()).collect(),
             profile,

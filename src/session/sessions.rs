@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, Uri};
 
 use super::Session;
 use crate::clock::Clock;
-use crate::credential::{CookieName, Cookies, SetCookie, SiteRule, strip_cookies};
+use crate::credential::{CookieName, Cookies, SiteRule, strip_cookies};
+use crate::error::ConfigMistake;
+use crate::http_client::check_url;
 use crate::identity::VerifiedIdentity;
 use crate::rejection::Rejection;
 use crate::secret::SealingKeys;
@@ -19,7 +20,7 @@ use crate::store::{Store, StoreError};
 
 /// The sessions of one portal: its cookie's name and keys, and the list of revoked ones.
 #[derive(Clone)]
-pub struct Sessions(Arc<Inner>);
+pub struct Sessions(pub(super) Arc<Inner>);
 
 /// Where the portal lives, which is what its cookies are good for.
 pub(crate) struct Site {
@@ -29,18 +30,67 @@ pub(crate) struct Site {
     pub(crate) origins: Vec<Box<str>>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     base_path: Box<str>,
     origins: Vec<Box<str>>,
-    name: CookieName,
-    rule: SiteRule,
-    keys: SealingKeys,
+    pub(super) name: CookieName,
+    pub(super) rule: SiteRule,
+    pub(super) keys: SealingKeys,
     issuer: Arc<str>,
-    store: Arc<dyn Store>,
-    clock: Clock,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
 }
 
 impl Sessions {
+    /// The sessions of a portal in another process that shares its secret and its store with this one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_identity::clock::Clock;
+    /// use tower_identity::secret::{SealingKey, SealingKeys};
+    /// use tower_identity::session::Sessions;
+    /// use tower_identity::store::MemoryStore;
+    ///
+    /// let secret = b"what auth.session.secret of the portal says";
+    /// let keys = SealingKeys::new(SealingKey::from_secret(secret)?, []);
+    /// let store = Arc::new(MemoryStore::new(Clock::system()));
+    /// let sessions = Sessions::of_portal("https://portal.example.com/api/auth", keys, store)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If `issuer` is not an https URL, or an http URL of a loopback host.
+    ///
+    /// # Security
+    ///
+    /// A session that ended is known to `store` only: with a store of its own, as in the example,
+    /// this process believes a copied cookie until it expires.
+    pub fn of_portal(
+        issuer: &str,
+        keys: SealingKeys,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, ConfigMistake> {
+        let mistake = |message: String| ConfigMistake::new("issuer", message);
+        let uri: Uri = issuer
+            .parse()
+            .map_err(|_| mistake("expected a URL".into()))?;
+        check_url(&uri).map_err(mistake)?;
+        let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority());
+        let authority = authority.map(|a| a.as_str()).unwrap_or_default();
+        let site = Site {
+            rule: if scheme == "https" {
+                SiteRule::Secure
+            } else {
+                SiteRule::Plain
+            },
+            issuer: issuer.into(),
+            base_path: uri.path().trim_end_matches('/').into(),
+            origins: vec![format!("{scheme}://{authority}").into()],
+        };
+        Ok(Self::new(site, keys, store, Clock::system()))
+    }
+
     pub(crate) fn new(site: Site, keys: SealingKeys, store: Arc<dyn Store>, clock: Clock) -> Self {
         let Site {
             rule,
@@ -113,38 +163,6 @@ impl Sessions {
         Ok(self.0.store.get(&revocation_key(session)).await?.is_some())
     }
 
-    /// Ends a session wherever a copy of its cookie may be, for as long as it would have lived.
-    pub(crate) async fn revoke(&self, session: &Session) -> Result<(), StoreError> {
-        let life = session.expires_at().since(self.0.clock.now());
-        if life > Duration::ZERO {
-            self.0
-                .store
-                .put_if_absent(&revocation_key(session), b"", life)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// The `Set-Cookie` lines of a session; `None` if it would not fit.
-    pub(crate) fn seal(&self, session: &Session, present: &HeaderMap) -> Option<Vec<HeaderValue>> {
-        let plain = serde_json::to_vec(session).ok()?;
-        let life = session.expires_at().since(self.0.clock.now());
-        SetCookie::host(self.0.rule)
-            .seal(
-                &self.0.keys,
-                &self.0.name,
-                &plain,
-                life,
-                Cookies::of(present),
-            )
-            .ok()
-    }
-
-    /// The `Set-Cookie` lines that end it in this browser.
-    pub(crate) fn clear(&self, present: &HeaderMap) -> Vec<HeaderValue> {
-        SetCookie::host(self.0.rule).clear(&self.0.name, Cookies::of(present))
-    }
-
     /// Removes the cookie from a request.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
         strip_cookies(headers, &self.0.name);
@@ -155,11 +173,12 @@ impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
             .field("cookie", &self.0.name.as_str())
+            .field("rule", &self.0.rule)
             .finish_non_exhaustive()
     }
 }
 
 /// The store sees a digest only: a dump of it names no session.
-fn revocation_key(session: &Session) -> String {
+pub(super) fn revocation_key(session: &Session) -> String {
     format!("revoked:{}", base64url(&sha256(session.id.as_bytes())))
 }

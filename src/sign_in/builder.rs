@@ -43,6 +43,7 @@ pub struct SignInBuilder {
 }
 
 /// One provider in one environment, as it is configured.
+#[derive(Clone)]
 pub(crate) struct NewProvider {
     pub(crate) id: String,
     pub(crate) environment: Option<String>,
@@ -99,6 +100,7 @@ impl SignInBuilder {
         self
     }
 
+    #[cfg(feature = "app-config")]
     pub(crate) fn with_shared_catalog(mut self, catalog: Arc<dyn Catalog>) -> Self {
         self.catalog = Some(catalog);
         self

@@ -172,6 +172,8 @@ impl Inner {
         headers: &HeaderMap,
         cookies: &mut Vec<HeaderValue>,
     ) -> Result<Value, SignInError> {
+        let subject = &grant.profile.subject;
+        tracing::debug!(target: "tower_identity", provider = parts.provider, ?subject, "the provider named somebody");
         let profile = shown_profile(&grant.profile);
         let mut response = json!({ "profile": profile });
         let mut info = json!({ "accessToken": grant.access_token.expose(), "scope": parts.scope });

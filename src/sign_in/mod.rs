@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "app-config")]
 pub(crate) use self::builder::NewProvider;
 pub use self::builder::SignInBuilder;
 pub(crate) use self::callback::{Completion, End};
@@ -185,10 +186,6 @@ impl Inner {
 
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
-    }
-
-    pub(crate) fn sessions(&self) -> &Sessions {
-        &self.sessions
     }
 
     /// The provider of a path, whatever the environment.

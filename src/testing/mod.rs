@@ -63,6 +63,7 @@ mod authorize;
 mod clients;
 mod github;
 mod grants;
+mod identity;
 mod keys;
 mod mint;
 mod pages;
@@ -74,6 +75,7 @@ mod users;
 mod wire;
 
 pub use self::clients::Client;
+pub use self::identity::{IdentityBuilder, identity, service};
 pub use self::keys::Algorithm;
 pub use self::mint::TokenBuilder;
 pub use self::provider::{Provider, ProviderBuilder};

@@ -177,10 +177,10 @@ mod tests {
         let issuer = TokenIssuer::new("https://portal/api/auth", HOUR, clock.clone());
         let verifier = JwtVerifier::build(vec![issuer.as_issuer()], None, clock).unwrap();
         let ada = EntityRef::parse("user:default/ada").unwrap();
-        let first = issuer.mint_user(&ada, &[ada.clone()]).unwrap();
+        let first = issuer.mint_user(&ada, std::slice::from_ref(&ada)).unwrap();
         assert_eq!(judge(&verifier, first.expose()), Ok(true));
         issuer.keys().rotate();
-        let second = issuer.mint_user(&ada, &[ada.clone()]).unwrap();
+        let second = issuer.mint_user(&ada, std::slice::from_ref(&ada)).unwrap();
         for token in [&first, &second] {
             assert_eq!(judge(&verifier, token.expose()), Ok(true));
         }
@@ -192,7 +192,7 @@ mod tests {
         );
         // Keys are made anew when they are due, and forgotten when nothing they signed can live.
         hand.advance(HOUR * 3);
-        let third = issuer.mint_user(&ada, &[ada.clone()]).unwrap();
+        let third = issuer.mint_user(&ada, std::slice::from_ref(&ada)).unwrap();
         assert_eq!(judge(&verifier, third.expose()), Ok(true));
         assert_eq!(issuer.keys().jwks()["keys"].as_array().unwrap().len(), 1);
     }

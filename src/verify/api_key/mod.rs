@@ -8,3 +8,5 @@ mod set;
 pub use self::format::{ApiKey, KeyDigest};
 pub use self::key::KeyRecord;
 pub use self::set::ApiKeys;
+#[cfg(feature = "app-config")]
+pub(crate) use self::set::check_secret;

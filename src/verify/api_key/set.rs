@@ -223,7 +223,7 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake> {
+pub(crate) fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake> {
     let length = secret.len();
     let fits = secret.bytes().all(|b| b.is_ascii_graphic());
     if !fits {

@@ -92,10 +92,10 @@ impl Key {
         if jwk.get("use").is_some_and(|usage| usage != "sig") {
             return None;
         }
-        if let Some(ops) = jwk.get("key_ops") {
-            if !ops.as_array()?.iter().any(|op| op == "verify") {
-                return None;
-            }
+        if let Some(ops) = jwk.get("key_ops")
+            && !ops.as_array()?.iter().any(|op| op == "verify")
+        {
+            return None;
         }
         let id = match jwk.get("kid") {
             None => None,

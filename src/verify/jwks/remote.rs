@@ -144,10 +144,11 @@ impl RemoteKeys {
         if let Some(running) = &flight.running {
             return Some(running.clone());
         }
-        if let Some((at, brought)) = flight.last {
-            if now < at + pause && !(only_failures && brought) {
-                return None;
-            }
+        if let Some((at, brought)) = flight.last
+            && now < at + pause
+            && !(only_failures && brought)
+        {
+            return None;
         }
         let keys = self.clone();
         // A task of its own: the fetch goes on when the request that began it goes away.

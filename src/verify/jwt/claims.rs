@@ -30,10 +30,10 @@ pub(crate) fn time_verdict(
         ("nbf", "nbf is not a number", "not valid yet (nbf)"),
         ("iat", "iat is not a number", "issued in the future (iat)"),
     ] {
-        if let Some(value) = claims.get(name) {
-            if numeric_date(value).ok_or(wrong)? > soon {
-                return Err(early);
-            }
+        if let Some(value) = claims.get(name)
+            && numeric_date(value).ok_or(wrong)? > soon
+        {
+            return Err(early);
         }
     }
     Ok(expires_at)

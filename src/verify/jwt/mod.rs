@@ -199,12 +199,6 @@ impl Verify for JwtVerifier {
     }
 }
 
-impl VerdictFuture {
-    pub(crate) fn ready(verdict: Result<Outcome, Rejection>) -> Self {
-        Self(State::Ready(Some(verdict)))
-    }
-}
-
 impl Future for VerdictFuture {
     type Output = Result<Outcome, Rejection>;
 
