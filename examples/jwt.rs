@@ -5,7 +5,7 @@
 //! ```
 
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use tower_identity::verify::{Issuer, JwtVerifier};
 use tower_identity::{Identity, IdentityLayer, testing};
 
@@ -32,6 +32,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn whoami(Extension(identity): Extension<Identity>) -> Json<Identity> {
+async fn whoami(identity: Identity) -> Json<Identity> {
     Json(identity)
 }

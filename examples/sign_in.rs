@@ -5,7 +5,7 @@
 //! cargo run --example sign_in
 //! ```
 
-use axum::{Extension, Router, response::Html, routing::get};
+use axum::{Router, response::Html, routing::get};
 use tower_identity::catalog::FileCatalog;
 use tower_identity::provider::Oidc;
 use tower_identity::sign_in::{Resolver, SignIn};
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn whoami(Extension(identity): Extension<Identity>) -> String {
+async fn whoami(identity: Identity) -> String {
     let owned = identity.user().map(|user| user.ownership());
     let owned: Vec<_> = owned.into_iter().flatten().map(|e| e.as_str()).collect();
     format!("You are {}, and own {owned:?}.", identity.subject())

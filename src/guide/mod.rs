@@ -1,0 +1,24 @@
+//! The guide: why the crate is as it is. There is no code here.
+//!
+//! | page | for whom |
+//! | --- | --- |
+//! | [`architecture`] | who wants to change the crate, or to know exactly what the layers promise |
+//! | [`threats`] | who reviews it before it guards something |
+//! | [`defaults`] | who operates it, and asks "how long, how many, and why" |
+//! | [`backstage`] | who has a Backstage on the other side |
+
+pub mod architecture {
+    #![doc = include_str!("architecture.md")]
+}
+
+pub mod threats {
+    #![doc = include_str!("threats.md")]
+}
+
+pub mod defaults {
+    #![doc = include_str!("defaults.md")]
+}
+
+pub mod backstage {
+    #![doc = include_str!("backstage.md")]
+}
