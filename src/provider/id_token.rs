@@ -7,7 +7,7 @@ use super::discovery::Discovered;
 use crate::clock::Timestamp;
 use crate::secret::digest::{constant_time_eq, sha256};
 use crate::secret::encoding::base64url;
-use crate::verify::jwks::{KeySource, Lookup};
+use crate::verify::jwks::Lookup;
 use crate::verify::jwt::Algorithm;
 use crate::verify::jwt::claims::{audiences, is_issuer, subject, time_verdict};
 use crate::verify::jwt::jws::{Jws, JwsError};
@@ -45,12 +45,11 @@ pub(super) async fn verify(
     if !is_issuer(&claims, &provider.issuer) {
         return Err(invalid("its iss is not the provider's"));
     }
-    let keys = KeySource::Remote(provider.keys.clone());
-    let look_up = || keys.look_up(algorithm, jws.header.key_id.as_deref());
-    let found = match look_up() {
+    let (keys, key_id) = (&provider.keys, jws.header.key_id.as_deref());
+    let found = match keys.look_up_now(algorithm, key_id) {
         Lookup::Wait(fetch) => {
             fetch.await;
-            look_up()
+            keys.look_up(algorithm, key_id)
         }
         found => found,
     };

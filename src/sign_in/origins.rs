@@ -104,9 +104,10 @@ impl Origins {
             return Err(refused());
         }
         // Back into the sign-in itself would be a loop, or a forced sign-out (RD-07).
-        let own = url
-            .path()
-            .strip_prefix(&*self.base_path)
+        let path = url.path().to_ascii_lowercase();
+        let base = self.base_path.to_ascii_lowercase();
+        let own = path
+            .strip_prefix(&*base)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         Ok(if own { self.app.clone() } else { url })
     }
@@ -225,6 +226,7 @@ mod tests {
             "/api/auth",
             "/api/auth/",
             "/x/../api/auth/github/logout",
+            "/API/Auth/github/start",
             "/api/./auth/x",
         ] {
             assert_eq!(

@@ -271,7 +271,13 @@ impl Inner {
             Some(catalog) => catalog.find_user(&UserQuery::Ref(user.clone())).await.ok(),
             None => None,
         };
-        let ownership = known.map(|found| found.ownership().to_vec());
+        let profile = Profile {
+            display_name: known
+                .as_ref()
+                .and_then(|found| found.display_name().map(str::to_owned)),
+            ..Profile::default()
+        };
+        let ownership = known.as_ref().map(|found| found.ownership().to_vec());
         let ownership = ownership
             .or_else(|| guest.config.ownership.clone())
             .unwrap_or_else(|| vec![user.clone()]);
@@ -286,7 +292,7 @@ impl Inner {
         let identity = self
             .begin_session(
                 &resolved,
-                Profile::default(),
+                profile.clone(),
                 &parts,
                 SESSION,
                 headers,
@@ -294,7 +300,7 @@ impl Inner {
             )
             .await?;
         Ok(Answer {
-            body: Some(json!({ "profile": {}, "backstageIdentity": identity })),
+            body: Some(json!({ "profile": profile, "backstageIdentity": identity })),
             cookies,
         })
     }

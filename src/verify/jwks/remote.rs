@@ -111,6 +111,22 @@ impl RemoteKeys {
     /// Looks a key up. Known keys answer from the snapshot; only the first caller of an empty snapshot,
     /// or of an unknown key id when the cooldown is over, is told to wait.
     pub(crate) fn look_up(&self, algorithm: Algorithm, key_id: Option<&str>) -> Lookup {
+        self.look_up_after(COOLDOWN, algorithm, key_id)
+    }
+
+    /// The same for a token that came straight from its issuer: an unknown key id is asked for at once.
+    /// Whoever can bring such a token has just signed in there, so it can't be used to flood.
+    #[cfg(feature = "sign-in")]
+    pub(crate) fn look_up_now(&self, algorithm: Algorithm, key_id: Option<&str>) -> Lookup {
+        self.look_up_after(Duration::ZERO, algorithm, key_id)
+    }
+
+    fn look_up_after(
+        &self,
+        cooldown: Duration,
+        algorithm: Algorithm,
+        key_id: Option<&str>,
+    ) -> Lookup {
         let now = self.0.clock.monotonic();
         let snapshot = self.0.snapshot.load();
         let usable = snapshot
@@ -130,7 +146,7 @@ impl RemoteKeys {
             return Lookup::Found(key);
         }
         // Without a key id there is nothing that a new set could bring.
-        match key_id.and_then(|_| self.fetch_unless(now, COOLDOWN, false)) {
+        match key_id.and_then(|_| self.fetch_unless(now, cooldown, false)) {
             Some(fetch) => Lookup::Wait(fetch),
             None if self.last_failed() => Lookup::Unavailable,
             None => Lookup::Unknown,
