@@ -235,14 +235,7 @@ async fn page(State(portal): State<Arc<Portal>>, headers: HeaderMap) -> Response
         .into_iter()
         .find(|provider| !provider.is_proxy);
     let id = first.map(|provider| provider.id).unwrap_or_default();
-    let home = format!("{}/", portal.url);
-    let start = format!(
-        "{}/{id}/start?scope=&origin={}&flow=redirect&redirectUrl={}&env={}",
-        portal.sign_in.base_path(),
-        encode(&portal.url),
-        encode(&home),
-        encode(portal.sign_in.environment()),
-    );
+    let start = portal.sign_in.start_url(&id, &format!("{}/", portal.url));
     let html = PAGE
         .replace("{{title}}", "Sample portal")
         .replace("{{provider}}", &escape(&Portal::title(&id)))
@@ -278,19 +271,6 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
-}
-
-fn encode(text: &str) -> String {
-    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes()
-        .map(|b| {
-            if keep(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect()
 }
 
 fn sample_catalog() -> Result<FileCatalog, ConfigError> {

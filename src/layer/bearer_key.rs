@@ -53,7 +53,7 @@ use crate::verify::{ApiKeys, Verify};
 #[derive(Debug)]
 #[must_use]
 pub struct BearerKeyLayer<V = ApiKeys> {
-    guard: Arc<Guard<V>>,
+    guard: Guard<V>,
 }
 
 /// The service that a [`BearerKeyLayer`] makes.
@@ -69,7 +69,7 @@ impl<V> BearerKeyLayer<V> {
     /// Requires a key that `verifier` accepts.
     pub fn new(verifier: V) -> Self {
         Self {
-            guard: Arc::new(Guard::new(JudgedBy::Keys, verifier)),
+            guard: Guard::new(JudgedBy::Keys, verifier),
         }
     }
 
@@ -109,10 +109,7 @@ impl<V> BearerKeyLayer<V> {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Guard<V>)) -> Self {
-        // The guard is shared only once the layer has made a service, which these methods come before.
-        if let Some(guard) = Arc::get_mut(&mut self.guard) {
-            change(guard);
-        }
+        change(&mut self.guard);
         self
     }
 }
@@ -131,7 +128,7 @@ impl<S, V> Layer<S> for BearerKeyLayer<V> {
     fn layer(&self, inner: S) -> Self::Service {
         BearerKeyService {
             inner,
-            guard: self.guard.clone(),
+            guard: Arc::new(self.guard.clone()),
         }
     }
 }

@@ -50,7 +50,7 @@ use crate::verify::{Issuer, JwtVerifier, Verify};
 #[derive(Debug)]
 #[must_use]
 pub struct IdentityLayer<V = JwtVerifier> {
-    guard: Arc<Guard<V>>,
+    guard: Guard<V>,
 }
 
 /// The service that a [`IdentityLayer`] makes.
@@ -78,7 +78,7 @@ impl<V> IdentityLayer<V> {
     /// Requires a credential that `verifier` accepts.
     pub fn new(verifier: V) -> Self {
         Self {
-            guard: Arc::new(Guard::new(JudgedBy::Identity, verifier)),
+            guard: Guard::new(JudgedBy::Identity, verifier),
         }
     }
 
@@ -124,10 +124,7 @@ impl<V> IdentityLayer<V> {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Guard<V>)) -> Self {
-        // The guard is shared only once the layer has made a service, which these methods come before.
-        if let Some(guard) = Arc::get_mut(&mut self.guard) {
-            change(guard);
-        }
+        change(&mut self.guard);
         self
     }
 }
@@ -146,7 +143,7 @@ impl<S, V> Layer<S> for IdentityLayer<V> {
     fn layer(&self, inner: S) -> Self::Service {
         IdentityService {
             inner,
-            guard: self.guard.clone(),
+            guard: Arc::new(self.guard.clone()),
         }
     }
 }

@@ -125,6 +125,29 @@ impl SignIn {
         &self.0.environment
     }
 
+    /// A link that begins a sign-in by redirect and comes back to `return_to`, a path such as `/` or a URL
+    /// on an allowed origin.
+    ///
+    /// ```
+    /// # use tower_identity::{provider::GitHub, sign_in::SignIn};
+    /// # let sign_in = SignIn::builder("http://localhost:7007")
+    /// #     .with_provider("github", GitHub::new("id", "secret"), []).build()?;
+    /// assert_eq!(
+    ///     sign_in.start_url("github", "/catalog?kind=api"),
+    ///     "/api/auth/github/start?env=development&flow=redirect&redirectUrl=%2Fcatalog%3Fkind%3Dapi",
+    /// );
+    /// # Ok::<(), tower_identity::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn start_url(&self, provider: &str, return_to: &str) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("env", self.environment())
+            .append_pair("flow", "redirect")
+            .append_pair("redirectUrl", return_to)
+            .finish();
+        format!("{}/{provider}/start?{query}", self.base_path())
+    }
+
     /// The sessions it makes, for an [`IdentityLayer`](crate::IdentityLayer).
     #[must_use]
     pub fn sessions(&self) -> Sessions {
