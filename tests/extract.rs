@@ -125,6 +125,12 @@ async fn a_test_can_make_any_identity() {
 async fn a_layer_can_be_changed_after_it_was_cloned() {
     let layer = BearerKeyLayer::new(ApiKeys::new([]).unwrap());
     let (required, optional) = (layer.clone(), layer.optional());
-    assert_eq!(ask(&handlers().layer(required), "/perhaps", None).await.0, 401);
-    assert_eq!(ask(&handlers().layer(optional), "/perhaps", None).await.0, 200);
+    assert_eq!(
+        ask(&handlers().layer(required), "/perhaps", None).await.0,
+        401
+    );
+    assert_eq!(
+        ask(&handlers().layer(optional), "/perhaps", None).await.0,
+        200
+    );
 }

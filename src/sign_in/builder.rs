@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::origins::Origins;
+use super::renewals::Renewals;
 use super::{Entry, GuestEntry, Inner, Resolver, SignIn};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -248,6 +249,7 @@ impl SignInBuilder {
             tokens,
             verifier,
             store,
+            renewals: Renewals::new(self.clock.clone()),
             clock: self.clock,
         })))
     }
@@ -345,7 +347,7 @@ impl SignInBuilder {
                 Ok(None) => {}
                 Ok(Some(provider)) => {
                     let entry = Entry {
-                        provider,
+                        provider: provider.into(),
                         resolvers: new.resolvers.clone(),
                         additional_scopes: new.additional_scopes.clone(),
                         longest: new.longest.unwrap_or(LONGEST),

@@ -7,6 +7,7 @@ mod error;
 mod origins;
 mod params;
 mod refresh;
+mod renewals;
 mod resolver;
 mod start;
 
@@ -23,6 +24,7 @@ pub(crate) use self::error::{SignInError, SignInErrorKind};
 use self::origins::Origins;
 pub(crate) use self::params::Params;
 pub(crate) use self::refresh::Answer;
+use self::renewals::Renewals;
 pub use self::resolver::Resolver;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -74,12 +76,13 @@ pub(crate) struct Inner {
     tokens: TokenIssuer,
     verifier: JwtVerifier,
     store: Arc<dyn Store>,
+    renewals: Renewals,
     clock: Clock,
 }
 
 /// One provider in one environment.
 struct Entry {
-    provider: Box<dyn Provider>,
+    provider: Arc<dyn Provider>,
     resolvers: Vec<Resolver>,
     additional_scopes: Vec<String>,
     /// How long a person stays signed in at the most, however often the session is renewed.

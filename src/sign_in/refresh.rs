@@ -83,11 +83,7 @@ impl Inner {
                 "The session has lasted as long as it may",
             ));
         }
-        let mut grant = entry.provider.refresh(&renewal.token).await?;
-        if grant.refresh_token.is_none() {
-            // A provider that gives no new one means the old one to be used again (RFC 6749 section 6).
-            grant.refresh_token = Some(renewal.token.into());
-        }
+        let grant = self.renewals.renew(&entry.provider, &renewal.token).await?;
         let parts = SessionParts {
             provider,
             environment,

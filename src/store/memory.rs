@@ -13,11 +13,16 @@ use crate::clock::Clock;
 
 /// Entries in memory, bounded in number: when it is full of living entries it refuses new ones,
 /// because forgetting a used state early would let it be used again.
+///
+/// The bound is for each kind of key by itself, which is what stands before the first `:`. Whoever
+/// fills the store with sign-ins that lead nowhere cannot keep a session from being revoked.
 pub struct MemoryStore {
     clock: Clock,
     capacity: usize,
-    entries: Mutex<HashMap<String, Entry>>,
+    kinds: Mutex<HashMap<String, Entries>>,
 }
+
+type Entries = HashMap<String, Entry>;
 
 struct Entry {
     value: Vec<u8>,
@@ -25,26 +30,29 @@ struct Entry {
 }
 
 impl MemoryStore {
-    /// An empty store of at most 100 000 entries.
+    /// An empty store of at most 100 000 entries of each kind.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self::with_capacity(clock, 100_000)
     }
 
-    /// An empty store of at most `capacity` entries.
+    /// An empty store of at most `capacity` entries of each kind.
     #[must_use]
     pub fn with_capacity(clock: Clock, capacity: usize) -> Self {
         Self {
             clock,
             capacity,
-            entries: Mutex::default(),
+            kinds: Mutex::default(),
         }
     }
 
-    fn with<R>(&self, f: impl FnOnce(&mut HashMap<String, Entry>, Duration) -> R) -> R {
+    fn with<R>(&self, key: &str, f: impl FnOnce(&mut Entries, Duration) -> R) -> R {
         // A panic cannot leave the map half-changed, so a poisoned lock is as good as a clean one.
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        f(&mut entries, self.clock.monotonic())
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = key.split(':').next().unwrap_or_default();
+        // Kinds are few: they are names in this crate, never what a caller sends.
+        let entries = kinds.entry(kind.to_owned()).or_default();
+        f(entries, self.clock.monotonic())
     }
 }
 
@@ -55,7 +63,7 @@ impl Store for MemoryStore {
         value: &'a [u8],
         life: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        let result = self.with(|entries, now| {
+        let result = self.with(key, |entries, now| {
             if entries.get(key).is_some_and(|entry| entry.dies > now) {
                 return Ok(false);
             }
@@ -78,7 +86,7 @@ impl Store for MemoryStore {
     }
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        let value = self.with(|entries, now| {
+        let value = self.with(key, |entries, now| {
             entries
                 .get(key)
                 .filter(|entry| entry.dies > now)
@@ -88,7 +96,7 @@ impl Store for MemoryStore {
     }
 
     fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        let value = self.with(|entries, now| {
+        let value = self.with(key, |entries, now| {
             entries
                 .remove(key)
                 .filter(|entry| entry.dies > now)
@@ -132,16 +140,21 @@ mod tests {
     async fn op_07_an_entry_dies_on_time_and_a_full_store_refuses() {
         let (clock, hand) = Clock::manual(Timestamp::from_unix(1000));
         let store = MemoryStore::with_capacity(clock, 1);
-        assert_eq!(store.put_if_absent("a", b"1", MINUTE).await, Ok(true));
-        assert_eq!(store.put_if_absent("a", b"2", MINUTE).await, Ok(false));
+        assert_eq!(store.put_if_absent("x:a", b"1", MINUTE).await, Ok(true));
+        assert_eq!(store.put_if_absent("x:a", b"2", MINUTE).await, Ok(false));
         assert_eq!(
-            store.put_if_absent("b", b"3", MINUTE).await,
+            store.put_if_absent("x:b", b"3", MINUTE).await,
             Err(StoreError::Full)
         );
-        assert_eq!(store.get("a").await, Ok(Some(b"1".to_vec())));
+        assert_eq!(store.get("x:a").await, Ok(Some(b"1".to_vec())));
+        assert_eq!(
+            store.put_if_absent("y:b", b"3", MINUTE).await,
+            Ok(true),
+            "another kind has its own room"
+        );
         hand.advance(MINUTE);
-        assert_eq!(store.get("a").await, Ok(None));
-        assert_eq!(store.take("a").await, Ok(None));
-        assert_eq!(store.put_if_absent("b", b"3", MINUTE).await, Ok(true));
+        assert_eq!(store.get("x:a").await, Ok(None));
+        assert_eq!(store.take("x:a").await, Ok(None));
+        assert_eq!(store.put_if_absent("x:b", b"3", MINUTE).await, Ok(true));
     }
 }
