@@ -109,10 +109,8 @@ impl<V> BearerKeyLayer<V> {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Guard<V>)) -> Self {
-        // The guard is shared only once the layer has made a service, which these methods come before.
-        if let Some(guard) = Arc::get_mut(&mut self.guard) {
-            change(guard);
-        }
+        // What is shared with a clone, or with a service that was made, stays as it is.
+        change(Arc::make_mut(&mut self.guard));
         self
     }
 }

@@ -1,5 +1,7 @@
 //! The judge behind `BearerKeyLayer` and `IdentityLayer`: one contract, one piece of code.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, ORIGIN, UPGRADE};
@@ -24,7 +26,8 @@ pub(super) enum Stance {
 #[derive(Debug)]
 pub(super) struct Guard<V> {
     pub(super) role: JudgedBy,
-    pub(super) verifier: V,
+    /// Shared, so that a layer can be cloned and changed whatever its verifier is.
+    pub(super) verifier: Arc<V>,
     pub(super) stance: Stance,
     pub(super) header: Option<HeaderName>,
     pub(super) sessions: Option<Sessions>,
@@ -32,7 +35,7 @@ pub(super) struct Guard<V> {
     pub(super) plugin: Option<Box<str>>,
     pub(super) sign_in_page: Option<Box<str>>,
     pub(super) forward: bool,
-    pub(super) wrong_order: Once,
+    pub(super) wrong_order: Arc<Once>,
 }
 
 /// Where a request goes after the first look.
@@ -64,7 +67,7 @@ impl<V> Guard<V> {
     pub(super) fn new(role: JudgedBy, verifier: V) -> Self {
         Self {
             role,
-            verifier,
+            verifier: Arc::new(verifier),
             stance: Stance::Required,
             header: None,
             sessions: None,
@@ -72,7 +75,7 @@ impl<V> Guard<V> {
             plugin: None,
             sign_in_page: None,
             forward: false,
-            wrong_order: Once::default(),
+            wrong_order: Arc::default(),
         }
     }
 
@@ -186,6 +189,23 @@ impl<V> Guard<V> {
             );
         }
         Ok(())
+    }
+}
+
+impl<V> Clone for Guard<V> {
+    fn clone(&self) -> Self {
+        Self {
+            role: self.role,
+            verifier: self.verifier.clone(),
+            stance: self.stance,
+            header: self.header.clone(),
+            sessions: self.sessions.clone(),
+            challenge: self.challenge.clone(),
+            plugin: self.plugin.clone(),
+            sign_in_page: self.sign_in_page.clone(),
+            forward: self.forward,
+            wrong_order: self.wrong_order.clone(),
+        }
     }
 }
 
