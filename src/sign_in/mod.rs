@@ -163,15 +163,6 @@ impl SignIn {
         &self.0.tokens
     }
 
-    /// A layer that believes its sessions and its tokens.
-    ///
-    /// # Errors
-    ///
-    /// None that a sign-in which was built could cause; the signature is that of the other constructors.
-    pub fn identity_layer(&self) -> Result<crate::IdentityLayer, crate::ConfigError> {
-        Ok(crate::IdentityLayer::new(self.0.verifier.clone()).with_sessions(self.sessions()))
-    }
-
     /// The providers of its environment, in the order of their ids.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderInfo> {

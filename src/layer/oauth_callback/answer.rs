@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use super::Route;
 use crate::credential::BearerToken;
-use crate::layer::order::JudgedBy;
 use crate::layer::page::{ErrorPage, Page, error_page, popup_frame};
 use crate::rejection::{Challenge, RejectionKind};
 use crate::secret::random;
@@ -36,11 +35,6 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
-    if let Some(by) = JudgedBy::of(&parts.extensions) {
-        tracing::error!(target: "tower_identity", ?by, "OAuthCallbackLayer stands inside a layer that judges: it must be outermost");
-        let response = misconfigured(&parts);
-        return std::future::ready(response).boxed();
-    }
     async move {
         // Only a callback by form has a body that anybody reads (OAuth 2.0 Form Post Response Mode).
         let form = match &route {
@@ -233,13 +227,14 @@ fn json_error(error: &SignInError, parts: &request::Parts) -> Response<Bytes> {
     response
 }
 
-fn misconfigured(parts: &request::Parts) -> Response<Bytes> {
+/// The answer of a layer that stands where it must not: nobody is signed in there.
+pub(super) fn misconfigured<B>(request: &Request<B>) -> BoxFuture<'static, Response<Bytes>> {
     let body = json!({
         "error": { "name": "Error", "message": RejectionKind::Misconfigured.message() },
-        "request": { "method": parts.method.as_str(), "url": parts.uri.path() },
+        "request": { "method": request.method().as_str(), "url": request.uri().path() },
         "response": { "statusCode": 500 },
     });
-    json_response(StatusCode::INTERNAL_SERVER_ERROR, &body)
+    std::future::ready(json_response(StatusCode::INTERNAL_SERVER_ERROR, &body)).boxed()
 }
 
 /// What anybody may read, from any page: keys and metadata.

@@ -4,6 +4,7 @@ mod answer;
 mod future;
 mod route;
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
@@ -14,7 +15,9 @@ use tower_service::Service;
 
 pub use self::future::OAuthCallbackFuture;
 use self::route::Route;
-use super::ResponseBody;
+use super::order::{JudgedBy, Once};
+use super::{IdentityLayer, ResponseBody};
+use crate::error::ConfigError;
 use crate::sign_in::SignIn;
 
 /// Signs people in with OAuth 2.0 and OpenID Connect: it answers the paths under its base path
@@ -39,6 +42,7 @@ use crate::sign_in::SignIn;
 #[must_use]
 pub struct OAuthCallbackLayer {
     sign_in: SignIn,
+    wrong_order: Arc<Once>,
 }
 
 /// The service that an [`OAuthCallbackLayer`] makes.
@@ -46,12 +50,28 @@ pub struct OAuthCallbackLayer {
 pub struct OAuthCallbackService<S> {
     inner: S,
     sign_in: SignIn,
+    wrong_order: Arc<Once>,
 }
 
 impl OAuthCallbackLayer {
     /// Answers for this sign-in.
     pub fn new(sign_in: SignIn) -> Self {
-        Self { sign_in }
+        Self {
+            sign_in,
+            wrong_order: Arc::default(),
+        }
+    }
+}
+
+// Here and not beside the other methods: a sign-in knows nothing of the layers that use it.
+impl SignIn {
+    /// A layer that believes its sessions and its tokens.
+    ///
+    /// # Errors
+    ///
+    /// None that a sign-in which was built could cause; the signature is that of the other constructors.
+    pub fn identity_layer(&self) -> Result<IdentityLayer, ConfigError> {
+        Ok(IdentityLayer::new(self.inner().verifier().clone()).with_sessions(self.sessions()))
     }
 }
 
@@ -62,6 +82,7 @@ impl<S> Layer<S> for OAuthCallbackLayer {
         OAuthCallbackService {
             inner,
             sign_in: self.sign_in.clone(),
+            wrong_order: self.wrong_order.clone(),
         }
     }
 }
@@ -84,6 +105,12 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match Route::of(request.uri().path(), self.sign_in.base_path()) {
             None => OAuthCallbackFuture::inner(self.inner.call(request)),
+            Some(_) if JudgedBy::of(request.extensions()).is_some() => {
+                self.wrong_order.error(
+                    "OAuthCallbackLayer stands inside a layer that judges: it must be outermost",
+                );
+                OAuthCallbackFuture::own(answer::misconfigured(&request))
+            }
             Some(route) => {
                 OAuthCallbackFuture::own(answer::answer(self.sign_in.clone(), route, request))
             }

@@ -1,5 +1,6 @@
 //! API keys: who holds one is the service it was made for.
 
+mod file;
 mod format;
 mod key;
 mod legacy;

@@ -6,15 +6,12 @@ use std::future::{Ready, ready};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::format::{Form, form_of};
 use super::legacy::LegacySecret;
 use super::{KeyDigest, KeyRecord};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::credential::BearerToken;
 use crate::error::{ConfigError, ConfigMistake};
-use crate::identity::{Restriction, Scopes};
 use crate::rejection::Rejection;
 use crate::secret::Secret;
 use crate::verify::{Outcome, Verify};
@@ -88,34 +85,9 @@ impl ApiKeys {
     ///
     /// # Errors
     ///
-    /// If the file can't be read, is no such list, or has mistakes: all of them are listed.
+    /// If the file can't be read, is no such list, or has mistakes: all of them are listed, each with its line.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let path = path.as_ref();
-        let mistake = |line: usize, column: usize, message: String| {
-            ConfigMistake::new("", message).at(path, line as u64, column as u64)
-        };
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| mistake(1, 1, format!("can't be read: {e}")))?;
-        let lines: Vec<FileRecord> = serde_json::from_str(&text).map_err(|e| {
-            mistake(
-                e.line(),
-                e.column(),
-                format!("expected a list of keys: {e}"),
-            )
-        })?;
-        let mut records = Vec::new();
-        let mut mistakes = Vec::new();
-        for (i, line) in lines.into_iter().enumerate() {
-            match line.into_record() {
-                Ok(record) => records.push(record),
-                Err((key, message)) => mistakes.push(ConfigMistake::new(
-                    format!("[{i}].{key}"),
-                    format!("{}: {message}", path.display()),
-                )),
-            }
-        }
-        ConfigError::collect(mistakes)?;
-        Self::new(records)
+        Self::new(super::file::read(path.as_ref())?)
     }
 
     /// Accepts these keys as well.
@@ -238,45 +210,4 @@ pub(crate) fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake>
         return Err(ConfigMistake::new(key, message));
     }
     Ok(())
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileRecord {
-    id: String,
-    subject: String,
-    hash: String,
-    expires_at: Option<String>,
-    #[serde(default)]
-    scopes: Vec<String>,
-    plugins: Option<Vec<String>>,
-}
-
-impl FileRecord {
-    fn into_record(self) -> Result<KeyRecord, (&'static str, String)> {
-        let digest = KeyDigest::parse(&self.hash).map_err(|e| ("hash", e.message().to_owned()))?;
-        for (key, value) in [("id", &self.id), ("subject", &self.subject)] {
-            if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err((
-                    key,
-                    "expected visible ASCII characters without spaces".into(),
-                ));
-            }
-        }
-        let mut record = KeyRecord::new(digest, self.id, self.subject)
-            .with_scopes(self.scopes.into_iter().collect::<Scopes>());
-        if let Some(text) = self.expires_at {
-            let at = Timestamp::parse(&text).ok_or_else(|| {
-                (
-                    "expiresAt",
-                    "expected a time such as 2027-12-31T00:00:00Z".to_owned(),
-                )
-            })?;
-            record = record.with_expiry(at);
-        }
-        if let Some(plugins) = self.plugins {
-            record = record.with_restrictions(plugins.into_iter().map(Restriction::to_plugin));
-        }
-        Ok(record)
-    }
 }
