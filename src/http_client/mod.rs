@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+#[cfg(feature = "sign-in")]
+use http::header::AUTHORIZATION;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
+
+#[cfg(feature = "sign-in")]
+use crate::secret::Secret;
 
 mod hyper_client;
 mod url_rule;
@@ -106,6 +111,26 @@ impl Outward {
             ));
         }
         Ok(response)
+    }
+
+    /// Gets a document with a bearer token, and takes whatever status comes back.
+    #[cfg(feature = "sign-in")]
+    pub(crate) async fn get_with_token(
+        &self,
+        uri: &Uri,
+        accept: &'static str,
+        token: &Secret<String>,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| HttpError::new(HttpErrorKind::Content, "the access token is not one"))?;
+        bearer.set_sensitive(true);
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = uri.clone();
+        request
+            .headers_mut()
+            .insert(ACCEPT, HeaderValue::from_static(accept));
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        self.send(request).await
     }
 
     /// Gets a JSON document: status 200 and a JSON content type, or an error.

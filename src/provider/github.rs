@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
-use http::header::{ACCEPT, AUTHORIZATION};
-use http::{HeaderValue, Request, StatusCode};
+use http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -234,15 +232,13 @@ impl GitHubProvider {
         path: &str,
         token: &Secret<String>,
     ) -> Result<Option<T>, ProviderError> {
-        let request = Request::get(format!("{}{path}", self.api))
-            .header(ACCEPT, "application/vnd.github+json")
-            .body(Bytes::new());
-        let mut request = request.map_err(|e| ProviderError::invalid(e.to_string()))?;
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| ProviderError::invalid("an access token that is not one"))?;
-        value.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, value);
-        let response = self.outward.send(request).await?;
+        let uri: Uri = format!("{}{path}", self.api)
+            .parse()
+            .map_err(|_| ProviderError::invalid("the API's address is not a URL"))?;
+        let response = self
+            .outward
+            .get_with_token(&uri, "application/vnd.github+json", token)
+            .await?;
         match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(None),
             _ => Ok(Some(json_of(&response)?)),

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, AUTHORIZATION};
-use http::{HeaderValue, Request};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -322,16 +319,11 @@ impl OidcProvider {
         tokens: TokenResponse,
     ) -> Result<Grant, ProviderError> {
         if let Some(endpoint) = &provider.userinfo_endpoint {
-            let mut request = Request::get(endpoint.clone())
-                .header(ACCEPT, "application/json")
-                .body(Bytes::new())
-                .map_err(|e| ProviderError::invalid(e.to_string()))?;
-            let mut bearer =
-                HeaderValue::try_from(format!("Bearer {}", tokens.access_token.expose()))
-                    .map_err(|_| ProviderError::invalid("an access token that is not one"))?;
-            bearer.set_sensitive(true);
-            request.headers_mut().insert(AUTHORIZATION, bearer);
-            let info: Map<String, Value> = json_of(&self.outward.send(request).await?)?;
+            let info = self
+                .outward
+                .get_with_token(endpoint, "application/json", &tokens.access_token)
+                .await?;
+            let info: Map<String, Value> = json_of(&info)?;
             if claims
                 .get("sub")
                 .is_some_and(|sub| info.get("sub") != Some(sub))
