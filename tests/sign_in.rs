@@ -1,0 +1,807 @@
+//! Signing in over real sockets: a portal, a provider, and a browser that holds many tabs.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::routing::get;
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tower_identity::catalog::FileCatalog;
+use tower_identity::provider::{GitHub, Guest, Oidc};
+use tower_identity::sign_in::{Resolver, SignIn};
+use tower_identity::testing::Provider;
+use tower_identity::{Identity, OAuthCallbackLayer};
+
+const CATALOG: &str = "
+apiVersion: backstage.io/v1alpha1
+kind: User
+metadata: {name: ada}
+spec: {profile: {email: ada@example.com}, memberOf: [analysts]}
+---
+apiVersion: backstage.io/v1alpha1
+kind: User
+metadata: {name: grace}
+spec: {profile: {email: grace@example.com}, memberOf: []}
+";
+
+struct Portal {
+    url: String,
+    provider: Provider,
+}
+
+impl Portal {
+    async fn start() -> Self {
+        let provider = Provider::start().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (id, secret) = (provider.client_id(), provider.client_secret());
+        let sign_in = SignIn::builder(&url)
+            .with_provider(
+                "oidc",
+                Oidc::new(provider.issuer(), id, secret),
+                [Resolver::email()],
+            )
+            .with_provider(
+                "other",
+                Oidc::new(provider.issuer(), id, secret),
+                [Resolver::email()],
+            )
+            .with_provider(
+                "github",
+                GitHub::new(id, secret).with_enterprise_instance_url(provider.url()),
+                [Resolver::username(), Resolver::email()],
+            )
+            .with_provider("guest", Guest::new(), [])
+            .with_catalog(FileCatalog::from_yaml("catalog.yaml", CATALOG).unwrap())
+            .build()
+            .unwrap();
+        let api = Router::new()
+            .route("/api/whoami", get(|who: Identity| async move { Json(who) }))
+            .layer(sign_in.identity_layer().unwrap());
+        let app = Router::new()
+            .route("/", get(|| async { "home" }))
+            .merge(api)
+            .layer(OAuthCallbackLayer::new(sign_in));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { url, provider }
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn location(&self) -> String {
+        let location = self
+            .headers
+            .get(LOCATION)
+            .unwrap_or_else(|| panic!("{}: {}", self.status, self.body));
+        location.to_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{}: {e}", self.body))
+    }
+
+    fn cookies(&self) -> Vec<&str> {
+        self.headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .map(|line| line.to_str().unwrap())
+            .collect()
+    }
+}
+
+/// A browser of one host, whose tabs share the jar. It heeds `Max-Age=0` and paths.
+#[derive(Clone, Default)]
+struct Browser(Arc<Mutex<Vec<(String, String, String)>>>);
+
+impl Browser {
+    async fn send(&self, mut request: Request<Full<Bytes>>) -> Answer {
+        let jar: Vec<String> = {
+            let path = request.uri().path();
+            let jar = self.0.lock().unwrap();
+            jar.iter()
+                .filter(|(_, _, scope)| path.starts_with(scope.as_str()))
+                .map(|(n, v, _)| format!("{n}={v}"))
+                .collect()
+        };
+        if !jar.is_empty() {
+            request
+                .headers_mut()
+                .insert(COOKIE, jar.join("; ").parse().unwrap());
+        }
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let (head, body) = client.request(request).await.unwrap().into_parts();
+        for line in head.headers.get_all(SET_COOKIE) {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            let path = line
+                .split("; ")
+                .find_map(|a| a.strip_prefix("Path="))
+                .unwrap();
+            let mut jar = self.0.lock().unwrap();
+            jar.retain(|(n, _, p)| n != name || p != path);
+            if !line.contains("Max-Age=0;") {
+                jar.push((name.into(), value.into(), path.into()));
+            }
+        }
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    async fn get(&self, url: &str) -> Answer {
+        self.send(Request::get(url).body(Full::default()).unwrap())
+            .await
+    }
+
+    async fn ajax(&self, method: Method, url: &str) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header("x-requested-with", "XMLHttpRequest");
+        self.send(request.body(Full::default()).unwrap()).await
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(name, _, _)| name.clone())
+            .collect()
+    }
+
+    fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
+    }
+
+    /// Begins a sign-in and lets `user` choose themselves: the URL that the provider sends the browser back to.
+    async fn begin(&self, portal: &Portal, provider: &str, user: &str, flow: &str) -> String {
+        let origin = &portal.url;
+        let start =
+            format!("{origin}/api/auth/{provider}/start?env=development&origin={origin}&{flow}");
+        let started = self.get(&start).await;
+        choose(&started.location(), user).await
+    }
+}
+
+/// Answers the provider's page as its form would.
+async fn choose(page: &str, user: &str) -> String {
+    let (page, query) = page.split_once('?').unwrap();
+    let request = Request::post(page)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Full::from(format!("{query}&{user}")))
+        .unwrap();
+    Browser::default().send(request).await.location()
+}
+
+/// What a popup's frame posts: the decoded message and the origin it is for.
+#[track_caller]
+fn frame(answer: &Answer) -> (Value, String) {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let literals: Vec<String> = answer
+        .body
+        .split('\'')
+        .skip(1)
+        .step_by(2)
+        .map(decode)
+        .collect();
+    let message = literals
+        .iter()
+        .find(|text| text.contains("authorization_response"));
+    let message =
+        serde_json::from_str(message.unwrap_or_else(|| panic!("{}", answer.body))).unwrap();
+    let origin = literals
+        .iter()
+        .find(|text| text.starts_with("http"))
+        .cloned();
+    (message, origin.unwrap_or_default())
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let pair = [rest.next().unwrap_or(b'0'), rest.next().unwrap_or(b'0')];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&pair).unwrap(), 16).unwrap_or(b'?'));
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+const REDIRECT: &str = "flow=redirect&redirectUrl=/welcome";
+const POPUP: &str = "flow=popup";
+
+#[tokio::test]
+async fn people_sign_in_by_redirect_and_by_popup_with_either_kind_of_provider() {
+    let portal = Portal::start().await;
+    for (provider, user, entity) in [
+        ("oidc", "user=ada", "user:default/ada"),
+        ("github", "user=ada", "user:default/ada"),
+        // Her e-mail is private on GitHub: /user/emails tells it.
+        ("github", "user=grace", "user:default/grace"),
+    ] {
+        let browser = Browser::default();
+        let back = browser.begin(&portal, provider, user, REDIRECT).await;
+        let done = browser.get(&back).await;
+        assert_eq!(
+            (done.status, done.location()),
+            (StatusCode::FOUND, portal.at("/welcome"))
+        );
+        assert_eq!(
+            browser.get(&portal.at("/api/whoami")).await.json()["subject"],
+            entity
+        );
+
+        let browser = Browser::default();
+        let back = browser.begin(&portal, provider, user, POPUP).await;
+        let done = browser.get(&back).await;
+        assert_eq!(done.headers["x-frame-options"], "sameorigin");
+        assert!(!done.headers.contains_key("cross-origin-opener-policy"));
+        let (message, origin) = frame(&done);
+        assert_eq!(origin, portal.url);
+        assert_eq!(
+            message["response"]["backstageIdentity"]["identity"]["userEntityRef"],
+            entity
+        );
+        assert!(message["response"]["providerInfo"]["accessToken"].is_string());
+        let whoami = browser.get(&portal.at("/api/whoami")).await.json();
+        assert_eq!(
+            (&whoami["subject"], &whoami["method"]),
+            (&entity.into(), &"session".into())
+        );
+
+        // The token in the message is good without any cookie.
+        let token = message["response"]["backstageIdentity"]["token"]
+            .as_str()
+            .unwrap();
+        for path in ["/api/whoami", "/api/auth/v1/userinfo"] {
+            let request =
+                Request::get(portal.at(path)).header("authorization", format!("Bearer {token}"));
+            let answer = Browser::default()
+                .send(request.body(Full::default()).unwrap())
+                .await;
+            assert!(answer.body.contains(entity), "{path}: {}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn lf_02_ten_tabs_of_one_browser_all_sign_in_at_once() {
+    let portal = Portal::start().await;
+    let browser = Browser::default();
+    let mut ways = Vec::new();
+    for i in 0..10 {
+        let provider = ["oidc", "github"][i % 2];
+        ways.push(browser.begin(&portal, provider, "user=ada", REDIRECT).await);
+    }
+    // In another order than they were begun, and concurrently.
+    ways.reverse();
+    ways.swap(0, 7);
+    let done = futures::future::join_all(ways.iter().map(|way| browser.get(way))).await;
+    for answer in done {
+        assert_eq!(
+            (answer.status, answer.location()),
+            (StatusCode::FOUND, portal.at("/welcome"))
+        );
+    }
+    assert_eq!(browser.get(&portal.at("/api/whoami")).await.status, 200);
+    let left = browser
+        .names()
+        .into_iter()
+        .filter(|name| name.contains("attempt"))
+        .count();
+    assert_eq!(left, 0, "each tab cleared its own cookie");
+}
+
+#[tokio::test]
+async fn lf_02_the_number_of_attempts_in_one_browser_is_bounded() {
+    let portal = Portal::start().await;
+    let browser = Browser::default();
+    for _ in 0..30 {
+        let start = portal.at("/api/auth/github/start?env=development");
+        assert_eq!(browser.get(&start).await.status, 302);
+    }
+    assert_eq!(browser.names().len(), 20);
+}
+
+#[tokio::test]
+async fn lf_01_a_state_that_is_not_this_browsers_costs_no_call_and_makes_no_session() {
+    let portal = Portal::start().await;
+    let victim = Browser::default();
+    let back = victim.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+    let (base, query) = back.split_once('?').unwrap();
+    let code = query.split('&').find(|p| p.starts_with("code=")).unwrap();
+    let elsewhere = portal.at(&format!("/api/auth/other/handler/frame?{query}"));
+    for (browser, url) in [
+        (Browser::default(), back.clone()),
+        (victim.copy(), format!("{base}?{code}")),
+        (victim.copy(), format!("{base}?{code}&state=")),
+        (victim.copy(), format!("{base}?{code}&state=unknown")),
+        (victim.copy(), format!("{back}&state=again")),
+        (victim.copy(), elsewhere),
+        (
+            victim.copy(),
+            format!(
+                "{base}?error=access_denied&error_description=%3Cscript%3Ealert(1)%3C/script%3E"
+            ),
+        ),
+    ] {
+        let answer = browser.get(&url).await;
+        assert_eq!(answer.status, 400, "{url}: {}", answer.body);
+        assert!(
+            !answer.body.contains("<script>") && !answer.body.contains("alert"),
+            "{}",
+            answer.body
+        );
+        assert_eq!(
+            browser.get(&portal.at("/api/whoami")).await.status,
+            401,
+            "{url}"
+        );
+    }
+    assert_eq!(portal.provider.requests("/token"), 0);
+    // And the victim's own attempt is still good.
+    assert_eq!(victim.get(&back).await.status, 302);
+}
+
+#[tokio::test]
+async fn op_04_of_fifty_callbacks_with_one_code_one_succeeds() {
+    let portal = Portal::start().await;
+    let browser = Browser::default();
+    let back = browser.begin(&portal, "oidc", "user=ada", POPUP).await;
+    let tabs: Vec<Browser> = (0..50).map(|_| browser.copy()).collect();
+    let done = futures::future::join_all(tabs.iter().map(|tab| tab.get(&back))).await;
+    let won = done
+        .iter()
+        .filter(|answer| answer.body.contains("backstageIdentity"))
+        .count();
+    assert_eq!(won, 1);
+    assert!(
+        done.iter()
+            .all(|answer| [200, 400].contains(&answer.status.as_u16()))
+    );
+    assert_eq!(portal.provider.requests("/token"), 1);
+}
+
+#[tokio::test]
+async fn lf_26_lf_27_a_prefetch_does_not_spend_the_code_and_going_back_is_no_error() {
+    let portal = Portal::start().await;
+    let browser = Browser::default();
+    let back = browser.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+    let head = browser
+        .send(Request::head(&back).body(Full::default()).unwrap())
+        .await;
+    assert!(head.status.is_client_error());
+    let early = Request::get(&back)
+        .header("sec-purpose", "prefetch")
+        .body(Full::default())
+        .unwrap();
+    assert_eq!(browser.send(early).await.status, 403);
+    assert_eq!(portal.provider.requests("/token"), 0);
+    assert_eq!(browser.get(&back).await.status, 302);
+    // The Back button, with a session: home, and no 500.
+    let again = browser.get(&back).await;
+    assert_eq!(
+        (again.status, again.location()),
+        (StatusCode::FOUND, portal.at("/"))
+    );
+    assert_eq!(portal.provider.requests("/token"), 1);
+}
+
+#[tokio::test]
+async fn lf_04_lf_15_scripts_images_and_frames_neither_start_a_sign_in_nor_collect_cookies() {
+    let portal = Portal::start().await;
+    let start = portal.at("/api/auth/github/start?env=development");
+    for headers in [
+        &[("sec-fetch-mode", "cors")][..],
+        &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+        &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+        &[("sec-purpose", "prefetch")],
+    ] {
+        let mut request = Request::get(&start);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = Browser::default()
+            .send(request.body(Full::default()).unwrap())
+            .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.cookies().len()),
+            (403, 0),
+            "{headers:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rd_02_no_start_returns_to_another_site() {
+    let portal = Portal::start().await;
+    for evil in [
+        "//evil.test",
+        "https://evil.test",
+        "/%5C/evil.test",
+        "https:evil.test",
+        "javascript:alert(1)",
+        "%09//evil.test",
+    ] {
+        let start = portal.at(&format!(
+            "/api/auth/github/start?env=development&flow=redirect&redirectUrl={evil}"
+        ));
+        let answer = Browser::default().get(&start).await;
+        assert_eq!(answer.status, 403, "{evil}");
+        assert!(answer.cookies().is_empty());
+    }
+    let start = portal.at("/api/auth/github/start?env=development&origin=https://evil.test");
+    assert_eq!(Browser::default().get(&start).await.status, 403);
+}
+
+#[tokio::test]
+async fn lf_16_a_sign_in_makes_a_new_session_and_ends_the_one_before() {
+    let portal = Portal::start().await;
+    let browser = Browser::default();
+    assert_eq!(
+        browser
+            .ajax(Method::POST, &portal.at("/api/auth/guest/refresh"))
+            .await
+            .status,
+        200
+    );
+    let planted = browser.copy();
+    let back = browser.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+    assert_eq!(browser.get(&back).await.status, 302);
+    assert_eq!(
+        browser.get(&portal.at("/api/whoami")).await.json()["subject"],
+        "user:default/ada"
+    );
+    assert_eq!(planted.get(&portal.at("/api/whoami")).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_provider_says_no_and_the_popup_hears_it() {
+    let portal = Portal::start().await;
+    let browser = Browser::default();
+    let back = browser.begin(&portal, "oidc", "deny=1", POPUP).await;
+    let (message, _) = frame(&browser.get(&back).await);
+    assert_eq!(message["error"]["message"], "Authentication rejected");
+    // Somebody whom the catalog does not know, and whose e-mail is not verified besides.
+    let back = browser.begin(&portal, "oidc", "user=mallory", POPUP).await;
+    let (message, _) = frame(&browser.get(&back).await);
+    assert_eq!(
+        message["error"]["message"],
+        "Login failed, user profile does not contain an email"
+    );
+    let back = browser
+        .begin(&portal, "oidc", "user=mallory", REDIRECT)
+        .await;
+    let answer = browser.get(&back).await;
+    assert!(
+        answer
+            .location()
+            .starts_with(&portal.at("/welcome?error=Login+failed")),
+        "{}",
+        answer.location()
+    );
+    assert_eq!(browser.get(&portal.at("/api/whoami")).await.status, 401);
+}
+
+#[tokio::test]
+async fn rf_01_parallel_refreshes_keep_the_session_although_the_provider_rotates() {
+    let portal = Portal::start().await;
+    let browser = Browser::default();
+    let back = browser.begin(&portal, "oidc", "user=ada", POPUP).await;
+    browser.get(&back).await;
+    let refresh = portal.at("/api/auth/oidc/refresh?optional&env=development");
+    for round in 0..3 {
+        let tabs: Vec<Browser> = (0..10).map(|_| browser.copy()).collect();
+        let answers =
+            futures::future::join_all(tabs.iter().map(|tab| tab.ajax(Method::GET, &refresh))).await;
+        for answer in answers {
+            assert_eq!(answer.status, 200, "round {round}: {}", answer.body);
+            assert!(answer.json()["backstageIdentity"]["token"].is_string());
+        }
+        assert_eq!(browser.ajax(Method::GET, &refresh).await.status, 200);
+    }
+    let bare = browser.get(&refresh).await;
+    assert_eq!(bare.status, 401);
+    assert_eq!(
+        bare.json()["error"]["message"],
+        "Invalid X-Requested-With header"
+    );
+}
+
+#[tokio::test]
+async fn ks_04_the_provider_rotates_its_keys_and_people_still_sign_in() {
+    let portal = Portal::start().await;
+    for _ in 0..3 {
+        let browser = Browser::default();
+        let back = browser.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+        portal.provider.withdraw_keys().await.unwrap();
+        assert_eq!(browser.get(&back).await.location(), portal.at("/welcome"));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_an_error_in_words_and_the_others_work() {
+    let portal = Portal::start().await;
+    portal.provider.pause();
+    let answer = Browser::default()
+        .get(&portal.at("/api/auth/oidc/start?env=development"))
+        .await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["error"]["name"], "ServiceUnavailableError");
+    assert_eq!(
+        Browser::default()
+            .ajax(Method::POST, &portal.at("/api/auth/guest/refresh"))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn the_errors_are_backstages() {
+    let portal = Portal::start().await;
+    for (method, path, status, name, message) in [
+        (
+            "GET",
+            "/nobody/start?env=development",
+            404,
+            "NotFoundError",
+            "Unknown auth provider 'nobody'",
+        ),
+        (
+            "GET",
+            "/github/start",
+            400,
+            "InputError",
+            "Must specify 'env' query to select environment",
+        ),
+        (
+            "GET",
+            "/github/start?env=x",
+            404,
+            "NotFoundError",
+            "No configuration available for the 'x' environment of this provider.",
+        ),
+        (
+            "GET",
+            "/github/start?env=development&origin=x",
+            400,
+            "InputError",
+            "App origin is invalid, failed to parse",
+        ),
+        (
+            "GET",
+            "/github/start?env=development&env=x",
+            400,
+            "InputError",
+            "A parameter stands twice in the request",
+        ),
+        (
+            "GET",
+            "/github/start?env=development&flow=redirect",
+            400,
+            "InputError",
+            "No redirectUrl provided in request query parameters",
+        ),
+        (
+            "GET",
+            "/github/logout",
+            404,
+            "NotFoundError",
+            "Unknown auth provider 'github'",
+        ),
+        (
+            "POST",
+            "/github/logout?env=development",
+            401,
+            "AuthenticationError",
+            "Invalid X-Requested-With header",
+        ),
+        (
+            "GET",
+            "/guest/start?env=development",
+            501,
+            "NotImplementedError",
+            "Not implemented",
+        ),
+        (
+            "GET",
+            "/v1/userinfo",
+            401,
+            "AuthenticationError",
+            "No token provided",
+        ),
+        (
+            "GET",
+            "/v1/token",
+            404,
+            "NotFoundError",
+            "Unknown auth provider 'v1'",
+        ),
+        (
+            "DELETE",
+            "/github/refresh",
+            404,
+            "NotFoundError",
+            "Unknown auth provider 'github'",
+        ),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(portal.at(&format!("/api/auth{path}")));
+        let answer = Browser::default()
+            .send(request.body(Full::default()).unwrap())
+            .await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        assert_eq!(answer.json()["error"]["name"], name, "{path}");
+        assert_eq!(answer.json()["error"]["message"], message, "{path}");
+        assert_eq!(
+            answer.headers.contains_key("www-authenticate"),
+            status == 401,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bad_input_is_never_a_500() {
+    let portal = Portal::start().await;
+    let long = "x".repeat(20_000);
+    let garbage = [
+        "%",
+        "%00",
+        "%zz",
+        "a=b&a=b&a=b",
+        "=",
+        "&&&",
+        "state=%ff%fe&code=%ff",
+        "state[]=x",
+        &long,
+    ];
+    for path in [
+        "github/start",
+        "github/handler/frame",
+        "github/refresh",
+        "github/logout",
+        "v1/userinfo",
+        ".well-known/jwks.json",
+        "%2e%2e/x",
+        "github/handler/frame/",
+        "\u{2e}/x",
+    ] {
+        for query in garbage {
+            for method in ["GET", "POST", "PUT", "HEAD", "OPTIONS", "TRACE"] {
+                let uri = portal.at(&format!("/api/auth/{path}?{query}"));
+                let request = Request::builder()
+                    .method(method)
+                    .uri(uri)
+                    .header(COOKIE, "tid-session=x; tid-session.0=y; tid-attempt-=z; github-refresh-token=%; ;;=;a")
+                    .header("x-requested-with", "XMLHttpRequest");
+                let answer = Browser::default()
+                    .send(request.body(Full::from("state=%&code")).unwrap())
+                    .await;
+                assert!(
+                    answer.status.as_u16() < 500,
+                    "{method} {path} {query:.30}: {}",
+                    answer.status
+                );
+            }
+        }
+    }
+    let huge = Request::post(portal.at("/api/auth/github/handler/frame"))
+        .body(Full::from(vec![b'x'; 1 << 20]))
+        .unwrap();
+    assert_eq!(Browser::default().send(huge).await.status, 400);
+}
+
+/// Collects what is logged, by every target at every level.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn er_03_nothing_secret_is_logged_at_any_level() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    // This test's runtime has one thread, so that the whole portal logs here.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let portal = Portal::start().await;
+    let mut secrets = vec![portal.provider.client_secret().to_owned()];
+    for provider in ["oidc", "github"] {
+        let browser = Browser::default();
+        let back = browser.begin(&portal, provider, "user=ada", POPUP).await;
+        secrets.extend(
+            back.split(['?', '&'])
+                .filter_map(|p| p.strip_prefix("code=").or(p.strip_prefix("state=")))
+                .map(str::to_owned),
+        );
+        secrets.extend(
+            browser
+                .0
+                .lock()
+                .unwrap()
+                .iter()
+                .map(|(_, value, _)| value.clone()),
+        );
+        let done = browser.get(&back).await;
+        let (message, _) = frame(&done);
+        for path in [
+            "/response/providerInfo/accessToken",
+            "/response/providerInfo/idToken",
+            "/response/backstageIdentity/token",
+        ] {
+            secrets.extend(
+                message
+                    .pointer(path)
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+            );
+        }
+        let refresh = portal.at(&format!("/api/auth/{provider}/refresh?env=development"));
+        browser.ajax(Method::GET, &refresh).await;
+        secrets.extend(
+            browser
+                .0
+                .lock()
+                .unwrap()
+                .iter()
+                .map(|(_, value, _)| value.clone()),
+        );
+        browser
+            .ajax(
+                Method::POST,
+                &portal.at(&format!("/api/auth/{provider}/logout?env=development")),
+            )
+            .await;
+        browser.get(&format!("{back}&error=x")).await;
+    }
+    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    assert!(text.contains("signed in"), "the log is this portal's");
+    assert!(
+        secrets.len() > 10 && secrets.iter().all(|secret| secret.len() >= 16),
+        "{secrets:?}"
+    );
+    for secret in &secrets {
+        assert!(!text.contains(secret.as_str()), "{secret} was logged");
+    }
+}
