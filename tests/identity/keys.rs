@@ -1,0 +1,224 @@
+//! Where an issuer's keys come from, and what it costs whom.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use tower_identity::testing::Provider;
+
+use super::{API, INVALID, ada, ask, believe, over};
+
+const METADATA: &str = "/.well-known/openid-configuration";
+/// Longer than the pause between two fetches that unknown key ids can cause.
+const COOLDOWN: Duration = Duration::from_secs(31);
+
+fn fetches(provider: &Provider) -> usize {
+    provider.requests("/jwks")
+}
+
+/// Waits for a fetch that nobody waits for.
+async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("five seconds went by");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ks_01_fifty_concurrent_requests_on_a_cold_cache_cause_one_fetch() {
+    let provider = Provider::start().await.unwrap();
+    let (service, inner, _) = believe([&provider]);
+    let token = ada(&provider).sign();
+    for answer in join_all((0..50).map(|_| ask(&service, &token))).await {
+        answer.passed("user-ada");
+    }
+    assert_eq!((fetches(&provider), provider.requests(METADATA)), (1, 1));
+    assert_eq!(inner.calls(), 50);
+}
+
+#[tokio::test]
+async fn ks_02_ks_03_a_flood_of_unknown_key_ids_causes_one_fetch_and_harms_nobody() {
+    let provider = Provider::start().await.unwrap();
+    let (service, _, hand) = believe([&provider]);
+    let good = ada(&provider).sign();
+    ask(&service, &good).await.passed("user-ada");
+    let flood = async |round: usize| {
+        let tokens: Vec<_> = (0..500)
+            .map(|i| {
+                ada(&provider)
+                    .with_header("kid", format!("{round}-{i}"))
+                    .sign()
+            })
+            .collect();
+        let attempts = tokens.iter().map(|token| ask(&service, token));
+        for answer in join_all(attempts).await {
+            answer.refused(401, Some(INVALID));
+        }
+        ask(&service, &good).await.passed("user-ada");
+    };
+    // Right after a fetch the set is as fresh as can be: nothing is asked.
+    flood(0).await;
+    assert_eq!(fetches(&provider), 1);
+    hand.advance(COOLDOWN);
+    flood(1).await;
+    assert_eq!(fetches(&provider), 2);
+}
+
+#[tokio::test]
+async fn ks_04_a_rotated_key_is_found_with_one_fetch_and_the_old_one_stays_good() {
+    let provider = Provider::start().await.unwrap();
+    let (service, _, hand) = believe([&provider]);
+    let old = ada(&provider).sign();
+    ask(&service, &old).await.passed("user-ada");
+    provider.rotate_keys().await.unwrap();
+    hand.advance(COOLDOWN);
+    let new = ada(&provider).sign();
+    for answer in join_all((0..20).map(|_| ask(&service, &new))).await {
+        answer.passed("user-ada");
+    }
+    ask(&service, &old).await.passed("user-ada");
+    assert_eq!(fetches(&provider), 2);
+}
+
+#[tokio::test]
+async fn ks_05_a_bad_signature_of_a_known_key_causes_no_fetch() {
+    let provider = Provider::start().await.unwrap();
+    let (service, inner, hand) = believe([&provider]);
+    let good = ada(&provider).sign();
+    ask(&service, &good).await.passed("user-ada");
+    hand.advance(COOLDOWN);
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let other = ada(&provider).with_subject("user-grace").sign();
+    let (_, signature) = other.rsplit_once('.').unwrap();
+    for _ in 0..50 {
+        let forged = format!("{signed}.{signature}");
+        ask(&service, &forged).await.refused(401, Some(INVALID));
+    }
+    assert_eq!((fetches(&provider), inner.calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn op_02_an_issuer_that_is_down_at_the_first_token_is_a_503_until_it_is_back() {
+    let provider = Provider::start().await.unwrap();
+    let (service, inner, hand) = believe([&provider]);
+    let token = ada(&provider).sign();
+    let unavailable = async || {
+        let answer = ask(&service, &token).await;
+        assert_eq!(answer.refused(503, None).header("retry-after"), Some("5"));
+    };
+    provider.pause();
+    unavailable().await;
+    // It is not asked again for every request.
+    let asked = provider.requests(METADATA);
+    for _ in 0..20 {
+        unavailable().await;
+    }
+    assert_eq!(provider.requests(METADATA), asked);
+    provider.resume();
+    unavailable().await;
+    hand.advance(Duration::from_secs(5));
+    ask(&service, &token).await.passed("user-ada");
+
+    // The same when nothing listens at all.
+    let (service, _, hand) = believe([&provider]);
+    provider.stop().await;
+    let answer = ask(&service, &token).await;
+    assert_eq!(answer.refused(503, None).header("retry-after"), Some("5"));
+    provider.restart().await.unwrap();
+    hand.advance(Duration::from_secs(5));
+    ask(&service, &token).await.passed("user-ada");
+    assert_eq!(inner.calls(), 1);
+}
+
+#[tokio::test]
+async fn ks_06_known_keys_answer_for_an_hour_without_the_issuer_and_then_it_is_a_503() {
+    let provider = Provider::start().await.unwrap();
+    let (service, _, hand) = believe([&provider]);
+    let token = ada(&provider).sign();
+    ask(&service, &token).await.passed("user-ada");
+    provider.stop().await;
+    // Fresh for 300 s, by its own word, and an hour past that.
+    for _ in 0..12 {
+        hand.advance(Duration::from_secs(300));
+        ask(&service, &token).await.passed("user-ada");
+    }
+    // An unknown key may be a new one: nobody can tell.
+    let unknown = ada(&provider).with_header("kid", "new").sign();
+    ask(&service, &unknown).await.refused(503, None);
+    hand.advance(Duration::from_secs(300));
+    ask(&service, &token).await.refused(503, None);
+}
+
+#[tokio::test]
+async fn ks_07_ks_08_a_withdrawn_key_is_refused_once_the_set_was_renewed_ahead_of_need() {
+    let provider = Provider::start().await.unwrap();
+    let (service, _, hand) = believe([&provider]);
+    let old = ada(&provider).sign();
+    ask(&service, &old).await.passed("user-ada");
+    provider.withdraw_keys().await.unwrap();
+    // Before the 300 s are over the set is renewed, and this request does not wait for it.
+    hand.advance(Duration::from_secs(250));
+    ask(&service, &old).await.passed("user-ada");
+    until(|| fetches(&provider) == 2).await;
+    for _ in 0..500 {
+        if ask(&service, &old).await.status == 401 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ask(&service, &old).await.refused(401, Some(INVALID));
+    ask(&service, &ada(&provider).sign())
+        .await
+        .passed("user-ada");
+}
+
+#[tokio::test]
+async fn ks_11_a_discovery_document_of_another_issuer_is_not_used() {
+    use tower_identity::IdentityLayer;
+    use tower_identity::verify::{Issuer, JwtVerifier};
+    let provider = Provider::start().await.unwrap();
+    // The same URL but for the slash: the document that is found there names the issuer without it.
+    let name = format!("{}/", provider.issuer());
+    let verifier = JwtVerifier::new([Issuer::oidc(&*name, API)]).unwrap();
+    let (service, inner) = over(IdentityLayer::new(verifier));
+    let token = ada(&provider).with_claim("iss", name).sign();
+    ask(&service, &token).await.refused(503, None);
+    assert_eq!((fetches(&provider), inner.calls()), (0, 0));
+}
+
+#[tokio::test]
+async fn ks_14_ks_15_one_issuers_trouble_is_not_the_others() {
+    let (up, down) = (
+        Provider::start().await.unwrap(),
+        Provider::start().await.unwrap(),
+    );
+    let (service, _, hand) = believe([&up, &down]);
+    down.pause();
+    for _ in 0..3 {
+        ask(&service, &ada(&down).sign()).await.refused(503, None);
+        ask(&service, &ada(&up).sign()).await.passed("user-ada");
+        hand.advance(COOLDOWN);
+    }
+    assert_eq!(fetches(&up), 1);
+    down.resume();
+    ask(&service, &ada(&down).sign()).await.passed("user-ada");
+}
+
+#[test]
+fn op_01_every_mistake_of_every_issuer_is_told_when_the_layer_is_built() {
+    use tower_identity::IdentityLayer;
+    use tower_identity::verify::{Issuer, JwtVerifier};
+    let error = JwtVerifier::new([
+        Issuer::oidc("http://login.example.com", API),
+        Issuer::oidc("https://a.example.com", ""),
+        Issuer::oidc("https://b.example.com", API).with_algorithms([]),
+        Issuer::oidc("https://c.example.com", API),
+        Issuer::oidc("https://c.example.com", API),
+        Issuer::portal("not a url"),
+    ]);
+    let error = error.unwrap_err();
+    assert_eq!(error.mistakes().len(), 5, "{error}");
+    assert!(IdentityLayer::portal("http://portal.example.com/api/auth").is_err());
+}
