@@ -53,7 +53,7 @@ use crate::verify::{ApiKeys, Verify};
 #[derive(Debug)]
 #[must_use]
 pub struct BearerKeyLayer<V = ApiKeys> {
-    guard: Guard<V>,
+    guard: Arc<Guard<V>>,
 }
 
 /// The service that a [`BearerKeyLayer`] makes.
@@ -69,7 +69,7 @@ impl<V> BearerKeyLayer<V> {
     /// Requires a key that `verifier` accepts.
     pub fn new(verifier: V) -> Self {
         Self {
-            guard: Guard::new(JudgedBy::Keys, verifier),
+            guard: Arc::new(Guard::new(JudgedBy::Keys, verifier)),
         }
     }
 
@@ -109,7 +109,8 @@ impl<V> BearerKeyLayer<V> {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Guard<V>)) -> Self {
-        change(&mut self.guard);
+        // A copy, where the layer or a service of it shares the guard: those keep what they have.
+        change(Arc::make_mut(&mut self.guard));
         self
     }
 }
@@ -128,7 +129,7 @@ impl<S, V> Layer<S> for BearerKeyLayer<V> {
     fn layer(&self, inner: S) -> Self::Service {
         BearerKeyService {
             inner,
-            guard: Arc::new(self.guard.clone()),
+            guard: self.guard.clone(),
         }
     }
 }

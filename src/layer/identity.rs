@@ -50,7 +50,7 @@ use crate::verify::{Issuer, JwtVerifier, Verify};
 #[derive(Debug)]
 #[must_use]
 pub struct IdentityLayer<V = JwtVerifier> {
-    guard: Guard<V>,
+    guard: Arc<Guard<V>>,
 }
 
 /// The service that a [`IdentityLayer`] makes.
@@ -78,7 +78,7 @@ impl<V> IdentityLayer<V> {
     /// Requires a credential that `verifier` accepts.
     pub fn new(verifier: V) -> Self {
         Self {
-            guard: Guard::new(JudgedBy::Identity, verifier),
+            guard: Arc::new(Guard::new(JudgedBy::Identity, verifier)),
         }
     }
 
@@ -124,7 +124,8 @@ impl<V> IdentityLayer<V> {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Guard<V>)) -> Self {
-        change(&mut self.guard);
+        // A copy, where the layer or a service of it shares the guard: those keep what they have.
+        change(Arc::make_mut(&mut self.guard));
         self
     }
 }
@@ -143,7 +144,7 @@ impl<S, V> Layer<S> for IdentityLayer<V> {
     fn layer(&self, inner: S) -> Self::Service {
         IdentityService {
             inner,
-            guard: Arc::new(self.guard.clone()),
+            guard: self.guard.clone(),
         }
     }
 }
