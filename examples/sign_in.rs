@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // With axum's `layer` the last one is the outermost, and covers the routes that stand above it.
     let app = Router::new()
         .route("/whoami", get(whoami))
-        .layer(sign_in.identity_layer()?.with_sign_in_page("/"))
+        .layer(sign_in.identity_layer().with_sign_in_page("/"))
         .route("/", get(Html(PAGE)))
         .layer(OAuthCallbackLayer::new(sign_in));
 

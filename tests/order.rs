@@ -80,7 +80,7 @@ impl Callers {
         (
             OAuthCallbackLayer::new(self.sign_in.clone()),
             BearerKeyLayer::new(self.keys.clone()).delegating(),
-            self.sign_in.identity_layer().unwrap(),
+            self.sign_in.identity_layer(),
         )
     }
 }

@@ -64,7 +64,7 @@ impl Portal {
             .unwrap();
         let api = Router::new()
             .route("/api/whoami", get(|who: Identity| async move { Json(who) }))
-            .layer(sign_in.identity_layer().unwrap());
+            .layer(sign_in.identity_layer());
         let app = Router::new()
             .route("/", get(|| async { "home" }))
             .merge(api)

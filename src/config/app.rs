@@ -252,7 +252,7 @@ impl Config {
         Ok(Layers {
             oauth_callback: OAuthCallbackLayer::new(sign_in.clone()),
             bearer_key: BearerKeyLayer::new(self.api_keys()).delegating(),
-            identity: sign_in.identity_layer()?,
+            identity: sign_in.identity_layer(),
             sign_in,
         })
     }

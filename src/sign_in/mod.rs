@@ -55,7 +55,7 @@ const SESSION: Duration = Duration::from_secs(12 * 3600);
 ///     .build()?;
 /// let layer = OAuthCallbackLayer::new(sign_in.clone());
 /// // And inside it, to believe the sessions and tokens that it makes:
-/// let layer = sign_in.identity_layer()?;
+/// let layer = sign_in.identity_layer();
 /// # Ok::<(), tower_identity::ConfigError>(())
 /// ```
 #[derive(Clone)]

@@ -66,12 +66,7 @@ const NAVIGATE: [(&str, &str); 2] = [
 async fn er_06_a_navigation_goes_to_the_sign_in_page_and_a_program_gets_a_401() {
     let sign_in = portal().build().unwrap();
     let cookie = guest(&sign_in).await;
-    let (service, inner) = over(
-        sign_in
-            .identity_layer()
-            .unwrap()
-            .with_sign_in_page("/welcome"),
-    );
+    let (service, inner) = over(sign_in.identity_layer().with_sign_in_page("/welcome"));
     let html = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
     let dead = [
         NAVIGATE[0],
@@ -134,7 +129,6 @@ async fn rd_01_where_to_return_to_is_one_value_of_our_own_path() {
             .build()
             .unwrap()
             .identity_layer()
-            .unwrap()
             .with_sign_in_page("/"),
     );
     for (target, expected) in [
@@ -153,7 +147,7 @@ async fn rd_01_where_to_return_to_is_one_value_of_our_own_path() {
 
 #[tokio::test]
 async fn er_06_without_a_sign_in_page_a_person_gets_the_401_as_well() {
-    let (service, _) = over(portal().build().unwrap().identity_layer().unwrap());
+    let (service, _) = over(portal().build().unwrap().identity_layer());
     send(&service, get(&NAVIGATE))
         .await
         .refused(401, Some(super::BARE));

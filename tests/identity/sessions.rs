@@ -17,7 +17,7 @@ use super::support::{Echo, get, request, send};
 use super::{BARE, INVALID, bearer, over};
 
 fn protect(sign_in: &SignIn) -> (IdentityService<Echo>, Echo) {
-    over(sign_in.identity_layer().unwrap())
+    over(sign_in.identity_layer())
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn px_15_a_session_cookie_proves_its_person_and_is_gone_before_the_inner_s
         Some("Basic YTpi")
     );
 
-    let (service, _) = over(sign_in.identity_layer().unwrap().forward_credentials());
+    let (service, _) = over(sign_in.identity_layer().forward_credentials());
     let answer = send(&service, get(&[("cookie", &cookie)])).await;
     assert_eq!(answer.passed(GUEST).saw("cookie"), Some(&*cookie));
 }
@@ -177,7 +177,7 @@ async fn ex_11_a_cookie_that_proves_nothing_is_refused_even_where_none_is_needed
             "AAAA"
         }
     );
-    let layer = sign_in.identity_layer().unwrap();
+    let layer = sign_in.identity_layer();
     for line in [
         cut,
         &flipped,
@@ -323,7 +323,7 @@ impl Store for Away {
 async fn se_11_a_session_that_cannot_be_looked_up_is_a_503_and_its_cookie_is_kept() {
     let sign_in = portal().with_store(Away).build().unwrap();
     let cookie = guest(&sign_in).await;
-    let layer = sign_in.identity_layer().unwrap();
+    let layer = sign_in.identity_layer();
     for layer in [layer.clone(), layer.clone().optional(), layer.delegating()] {
         let (service, inner) = over(layer.with_sign_in_page("/"));
         let headers = [("cookie", &*cookie), ("sec-fetch-mode", "navigate")];

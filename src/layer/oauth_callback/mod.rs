@@ -17,7 +17,6 @@ pub use self::future::OAuthCallbackFuture;
 use self::route::Route;
 use super::order::{JudgedBy, Once};
 use super::{IdentityLayer, ResponseBody};
-use crate::error::ConfigError;
 use crate::sign_in::SignIn;
 
 /// Signs people in with OAuth 2.0 and OpenID Connect: it answers the paths under its base path
@@ -66,12 +65,8 @@ impl OAuthCallbackLayer {
 // Here and not beside the other methods: a sign-in knows nothing of the layers that use it.
 impl SignIn {
     /// A layer that believes its sessions and its tokens.
-    ///
-    /// # Errors
-    ///
-    /// None that a sign-in which was built could cause; the signature is that of the other constructors.
-    pub fn identity_layer(&self) -> Result<IdentityLayer, ConfigError> {
-        Ok(IdentityLayer::new(self.inner().verifier().clone()).with_sessions(self.sessions()))
+    pub fn identity_layer(&self) -> IdentityLayer {
+        IdentityLayer::new(self.inner().verifier().clone()).with_sessions(self.sessions())
     }
 }
 
