@@ -36,6 +36,7 @@ pub struct GitHub {
 
 struct GitHubProvider {
     oauth: OAuthClient,
+    web: String,
     api: String,
     outward: Outward,
 }
@@ -109,6 +110,7 @@ impl GitHub {
         );
         Ok(Box::new(GitHubProvider {
             oauth,
+            web,
             api,
             outward: context.client,
         }))
@@ -134,14 +136,22 @@ impl Provider for GitHubProvider {
         ready(Ok(self.oauth.authorization_url(request, &[]))).boxed()
     }
 
-    /// GitHub knows no `iss`: one that is there is somebody else's.
+    /// GitHub documents no `iss`. Should it come to send one, it will be under its own address;
+    /// any other is somebody else's (RFC 9207).
     fn check_issuer<'a>(
         &'a self,
         iss: Option<&'a str>,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        let verdict = match iss {
-            None => Ok(()),
-            Some(_) => Err(ProviderError::invalid("an iss that GitHub does not send")),
+        let own = |iss: &str| {
+            iss.strip_prefix(&self.web)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let verdict = if iss.is_none_or(own) {
+            Ok(())
+        } else {
+            Err(ProviderError::invalid(
+                "the response is another issuer's (iss)",
+            ))
         };
         ready(verdict).boxed()
     }
