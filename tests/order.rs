@@ -145,8 +145,9 @@ where
         );
         let calls = inner.calls();
         // A sign-in path is never the inner service's, whoever asks.
-        let sign_in = send(&service, request("GET", refresh, &[xhr])).await;
-        for headers in [&[xhr, cookie][..], &[xhr, key]] {
+        let host = ("host", "127.0.0.1:7007");
+        let sign_in = send(&service, request("GET", refresh, &[xhr, host])).await;
+        for headers in [&[xhr, host, cookie][..], &[xhr, host, key]] {
             let answer = send(&service, request("GET", refresh, headers)).await;
             let signed_in = answer.headers.contains_key("set-cookie");
             assert_eq!(signed_in, sign_in.status == 200, "{answer:?}");

@@ -132,9 +132,12 @@ impl<'a> Cookies<'a> {
     }
 }
 
-/// Removes cookies from a request, every form of each, and leaves the others as they are.
-pub(crate) fn strip_cookies(headers: &mut HeaderMap, name: &CookieName) {
-    if !Cookies::of(headers).contains(name) {
+/// Removes from a request every cookie whose name begins like this, and leaves the others as they are.
+pub(crate) fn strip_cookies(headers: &mut HeaderMap, prefix: &str) {
+    if !Cookies::of(headers)
+        .iter()
+        .any(|(n, _)| n.starts_with(prefix))
+    {
         return;
     }
     let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
@@ -146,7 +149,7 @@ pub(crate) fn strip_cookies(headers: &mut HeaderMap, name: &CookieName) {
             .map(<[u8]>::trim_ascii)
             .filter(|pair| {
                 let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
-                !std::str::from_utf8(&pair[..end]).is_ok_and(|n| name.covers(n))
+                !pair[..end].starts_with(prefix.as_bytes())
             })
             .collect();
         if kept.iter().all(|pair| pair.is_empty()) {

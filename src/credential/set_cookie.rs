@@ -86,6 +86,11 @@ impl SetCookie {
         lines
     }
 
+    /// The line that clears a cookie of this very name.
+    pub(crate) fn expire(&self, name: &str) -> HeaderValue {
+        self.line(name, "", Duration::ZERO)
+    }
+
     fn clear_chunks(
         &self,
         name: &CookieName,
@@ -252,7 +257,7 @@ mod tests {
                 if lines.len() == 1 { 0 } else { lines.len() },
                 "{size}"
             );
-            strip_cookies(&mut jar, &name);
+            strip_cookies(&mut jar, "s");
             assert!(jar.is_empty());
         }
         let set = SetCookie::host(SiteRule::Plain);
@@ -304,14 +309,17 @@ mod tests {
 
     #[test]
     fn only_our_cookies_are_stripped() {
-        let name = CookieName::host(SiteRule::Plain, "s");
-        let mut jar = jar(&["a=1; s=x; b=2", "s.1=y", "ss=3; s.9=z"]);
-        strip_cookies(&mut jar, &name);
+        let mut jar = jar(&[
+            "a=1; tid-session=x; b=2",
+            "tid-session.1=y; tid-attempt-z=1",
+            "tids=3; TID-x=4; =tid-",
+        ]);
+        strip_cookies(&mut jar, "tid-");
         let left: Vec<_> = jar
             .get_all(COOKIE)
             .iter()
             .map(|v| v.to_str().unwrap())
             .collect();
-        assert_eq!(left, ["a=1; b=2", "ss=3; s.9=z"]);
+        assert_eq!(left, ["a=1; b=2", "tids=3; TID-x=4; =tid-"]);
     }
 }

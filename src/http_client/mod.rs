@@ -183,7 +183,12 @@ pub(crate) fn json_of<T: DeserializeOwned>(response: &Response<Bytes>) -> Result
     serde_json::from_slice(response.body()).map_err(|e| {
         HttpError::new(
             HttpErrorKind::Content,
-            format!("not the JSON that was expected: {e}"),
+            // Serde's own words may repeat a value of the answer: a token in the wrong place, say.
+            format!(
+                "not the JSON that was expected, at line {} column {}",
+                e.line(),
+                e.column()
+            ),
         )
     })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::Uri;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -10,7 +11,7 @@ use url::Url;
 
 use super::ProviderError;
 use crate::clock::Clock;
-use crate::http_client::{Outward, check_url};
+use crate::http_client::{Outward, check_url, is_loopback};
 use crate::verify::jwks::RemoteKeys;
 
 /// How long a description is believed.
@@ -26,6 +27,8 @@ pub(super) struct Discovery {
     client: Outward,
     clock: Clock,
     state: Mutex<State>,
+    /// What was last known, for those who come while it is fetched anew.
+    last: ArcSwapOption<Discovered>,
 }
 
 #[derive(Default)]
@@ -44,6 +47,7 @@ pub(super) struct Discovered {
     pub(super) sends_issuer: bool,
     pub(super) algorithms: Vec<String>,
     pub(super) keys: RemoteKeys,
+    jwks_uri: Uri,
 }
 
 #[derive(Deserialize)]
@@ -77,16 +81,27 @@ impl Discovery {
             client,
             clock,
             state: Mutex::default(),
+            last: ArcSwapOption::empty(),
         })
     }
 
-    /// The description. Concurrent callers wait for one fetch.
+    /// The description. Concurrent callers wait for one fetch, unless there is one to go by meanwhile.
     ///
     /// # Cancel safety
     ///
     /// The next caller begins again.
     pub(super) async fn get(&self) -> Result<Arc<Discovered>, ProviderError> {
-        let mut state = self.state.lock().await;
+        let Ok(mut state) = self.state.try_lock() else {
+            let last = self.last.load_full();
+            return match last {
+                Some(known) => Ok(known),
+                None => self.get_in_turn(&mut *self.state.lock().await).await,
+            };
+        };
+        self.get_in_turn(&mut state).await
+    }
+
+    async fn get_in_turn(&self, state: &mut State) -> Result<Arc<Discovered>, ProviderError> {
         let now = self.clock.monotonic();
         if let Some((_, known)) = state.known.as_ref().filter(|(at, _)| now < *at + FRESH) {
             return Ok(known.clone());
@@ -104,6 +119,7 @@ impl Discovery {
         {
             Ok(fetched) => {
                 let fetched = Arc::new(fetched);
+                self.last.store(Some(fetched.clone()));
                 state.known = Some((self.clock.monotonic(), fetched.clone()));
                 Ok(fetched)
             }
@@ -132,23 +148,26 @@ impl Discovery {
                 "the discovery document is another issuer's",
             ));
         }
+        // A provider somewhere else has no business on this machine.
+        let local = self.document.host().is_some_and(is_loopback);
         let url = |name: &str, text: &str| {
             let uri: Uri = text
                 .parse()
                 .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
             check_url(&uri).map_err(|e| ProviderError::invalid(format!("{name}: {e}")))?;
+            if !local && uri.host().is_some_and(is_loopback) {
+                let reason = format!("{name} is on this machine, and the provider is not");
+                return Err(ProviderError::invalid(reason));
+            }
             Url::parse(text)
                 .map(|url| (url, uri))
                 .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))
         };
+        let jwks_uri = url("jwks_uri", &metadata.jwks_uri)?.1;
         let keys = match before {
-            // The keys that are known outlive a refreshed description.
-            Some(before) if before.issuer == metadata.issuer => before.keys.clone(),
-            _ => RemoteKeys::at(
-                url("jwks_uri", &metadata.jwks_uri)?.1,
-                self.client.clone(),
-                self.clock.clone(),
-            ),
+            // The keys that are known outlive a refreshed description, unless it leads to others.
+            Some(before) if before.jwks_uri == jwks_uri => before.keys.clone(),
+            _ => RemoteKeys::at(jwks_uri.clone(), self.client.clone(), self.clock.clone()),
         };
         let optional =
             |name, text: &Option<String>| text.as_ref().map(|t| url(name, t)).transpose();
@@ -167,6 +186,7 @@ impl Discovery {
             algorithms: metadata.id_token_signing_alg_values_supported,
             issuer: metadata.issuer,
             keys,
+            jwks_uri,
         })
     }
 }

@@ -2,16 +2,17 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
-use http::{StatusCode, Uri};
+use http::{Response, StatusCode, Uri};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::oauth_client::TokenResponse;
 use super::{
     AuthorizationRequest, Context, Grant, OAuthClient, Provider, ProviderError, ProviderProfile,
+    Renewed,
 };
 use crate::error::ConfigMistake;
 use crate::http_client::{Outward, check_url, json_of};
@@ -160,7 +161,7 @@ impl Provider for GitHubProvider {
         &'a self,
         code: &'a str,
         request: &'a AuthorizationRequest,
-    ) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+    ) -> BoxFuture<'a, Result<(ProviderProfile, Grant), ProviderError>> {
         async move {
             let tokens = self.oauth.exchange(code, request).await?;
             self.grant(tokens).await
@@ -168,10 +169,7 @@ impl Provider for GitHubProvider {
         .boxed()
     }
 
-    fn refresh<'a>(
-        &'a self,
-        refresh_token: &'a str,
-    ) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Renewed> {
         async move {
             let tokens = match refresh_token.strip_prefix(OWN_TOKEN) {
                 None => self.oauth.refresh(refresh_token).await?,
@@ -183,7 +181,8 @@ impl Provider for GitHubProvider {
                     expires_in: None,
                 },
             };
-            self.grant(tokens).await
+            let (profile, grant) = self.grant(tokens).await?;
+            Ok((Some(profile), grant))
         }
         .boxed()
     }
@@ -198,16 +197,21 @@ impl Provider for GitHubProvider {
 }
 
 impl GitHubProvider {
-    async fn grant(&self, tokens: TokenResponse) -> Result<Grant, ProviderError> {
-        let user: ApiUser = self
-            .get("/user", &tokens.access_token)
-            .await?
-            .ok_or_else(|| ProviderError::refused("GitHub refused the access token"))?;
-        // Without the scope user:email GitHub answers 404: then there is no e-mail, and no error.
-        let emails: Vec<ApiEmail> = self
-            .get("/user/emails", &tokens.access_token)
-            .await?
-            .unwrap_or_default();
+    async fn grant(
+        &self,
+        tokens: TokenResponse,
+    ) -> Result<(ProviderProfile, Grant), ProviderError> {
+        let user = self.get("/user", &tokens.access_token).await?;
+        if user.status() == StatusCode::UNAUTHORIZED {
+            return Err(ProviderError::refused("GitHub refused the access token"));
+        }
+        let user: ApiUser = json_of(&user)?;
+        let emails = self.get("/user/emails", &tokens.access_token).await?;
+        let emails: Vec<ApiEmail> = match emails.status() {
+            // Without the scope user:email: then there is no e-mail, and no error.
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Vec::new(),
+            _ => json_of(&emails)?,
+        };
         let email = emails
             .into_iter()
             .find(|e| e.primary && e.verified)
@@ -219,39 +223,34 @@ impl GitHubProvider {
             ))),
             _ => tokens.refresh_token,
         };
-        Ok(Grant {
-            profile: ProviderProfile {
-                subject: user.id.to_string(),
-                display_name: user.name.or_else(|| Some(user.login.clone())),
-                username: Some(user.login),
-                email,
-                picture: user.avatar_url,
-            },
+        let profile = ProviderProfile {
+            subject: user.id.to_string(),
+            display_name: user.name.or_else(|| Some(user.login.clone())),
+            username: Some(user.login),
+            email,
+            picture: user.avatar_url,
+        };
+        let grant = Grant {
             access_token: tokens.access_token,
             id_token: None,
             refresh_token,
             // GitHub separates with commas; the frontend splits at spaces, commas and bars alike.
             scope: tokens.scope.map(|scope| scope.replace(',', " ")),
             expires_in: tokens.expires_in,
-        })
+        };
+        Ok((profile, grant))
     }
 
-    /// Asks the API: `None` where the token does not reach (401, 403, 404).
-    async fn get<T: DeserializeOwned>(
+    /// Asks the API.
+    async fn get(
         &self,
         path: &str,
         token: &Secret<String>,
-    ) -> Result<Option<T>, ProviderError> {
+    ) -> Result<Response<Bytes>, ProviderError> {
         let uri: Uri = format!("{}{path}", self.api)
             .parse()
             .map_err(|_| ProviderError::invalid("the API's address is not a URL"))?;
-        let response = self
-            .outward
-            .get_with_token(&uri, "application/vnd.github+json", token)
-            .await?;
-        match response.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(None),
-            _ => Ok(Some(json_of(&response)?)),
-        }
+        let accept = "application/vnd.github+json";
+        Ok(self.outward.get_with_token(&uri, accept, token).await?)
     }
 }

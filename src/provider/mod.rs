@@ -58,11 +58,10 @@ pub(crate) trait Provider: Send + Sync {
         &'a self,
         code: &'a str,
         request: &'a AuthorizationRequest,
-    ) -> BoxFuture<'a, Result<Grant, ProviderError>>;
+    ) -> BoxFuture<'a, Result<(ProviderProfile, Grant), ProviderError>>;
 
-    /// Renews a grant and learns who the person is now.
-    fn refresh<'a>(&'a self, refresh_token: &'a str)
-    -> BoxFuture<'a, Result<Grant, ProviderError>>;
+    /// Renews a grant and learns who the person is now, unless the provider leaves that out.
+    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Renewed>;
 
     /// Where the browser should go to sign out at the provider as well, if there is such a place.
     fn sign_out<'a>(&'a self, back_to: &'a Url) -> BoxFuture<'a, Option<Url>>;
@@ -79,9 +78,11 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) scope: String,
 }
 
-/// What a provider granted, and to whom.
+/// What comes of a refresh.
+pub(crate) type Renewed = Result<(Option<ProviderProfile>, Grant), ProviderError>;
+
+/// What a provider granted.
 pub(crate) struct Grant {
-    pub(crate) profile: ProviderProfile,
     pub(crate) access_token: Secret<String>,
     pub(crate) id_token: Option<Secret<String>>,
     pub(crate) refresh_token: Option<Secret<String>>,

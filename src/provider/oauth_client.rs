@@ -16,7 +16,7 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{AuthorizationRequest, ProviderError};
+use super::{AuthorizationRequest, Grant, ProviderError};
 use crate::http_client::{HttpError, Outward};
 use crate::secret::Secret;
 
@@ -195,6 +195,18 @@ impl From<Response> for TokenResponse {
     }
 }
 
+impl From<TokenResponse> for Grant {
+    fn from(tokens: TokenResponse) -> Self {
+        Self {
+            access_token: tokens.access_token,
+            id_token: tokens.id_token,
+            refresh_token: tokens.refresh_token,
+            scope: tokens.scope,
+            expires_in: tokens.expires_in,
+        }
+    }
+}
+
 fn is_error(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok_and(
         |members| {
@@ -216,7 +228,16 @@ fn token_error(error: RequestTokenError<HttpError, BasicErrorResponse>) -> Provi
                 .filter(char::is_ascii_graphic)
                 .take(64)
                 .collect();
-            ProviderError::refused(format!("the token endpoint refused: {code}"))
+            let detail = format!("the token endpoint refused: {code}");
+            // Only these are about the person; the others are about us, or pass.
+            match code.as_str() {
+                "invalid_grant"
+                | "access_denied"
+                | "bad_verification_code"
+                | "incorrect_client_credentials"
+                | "bad_refresh_token" => ProviderError::refused(detail),
+                _ => ProviderError::unavailable(detail),
+            }
         }
         RequestTokenError::Request(error) => ProviderError::from(error),
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {

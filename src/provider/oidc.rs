@@ -13,6 +13,7 @@ use super::id_token::{self, Expected};
 use super::oauth_client::TokenResponse;
 use super::{
     AuthorizationRequest, Context, Grant, OAuthClient, Provider, ProviderError, ProviderProfile,
+    Renewed,
 };
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
@@ -229,7 +230,7 @@ impl Provider for OidcProvider {
         &'a self,
         code: &'a str,
         request: &'a AuthorizationRequest,
-    ) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+    ) -> BoxFuture<'a, Result<(ProviderProfile, Grant), ProviderError>> {
         async move {
             let provider = self.discovery.get().await?;
             let tokens = self.oauth(&provider).exchange(code, request).await?;
@@ -241,24 +242,25 @@ impl Provider for OidcProvider {
             let claims = self
                 .verify(&provider, id_token, Some(&request.nonce), &tokens)
                 .await?;
-            self.grant(&provider, claims, tokens).await
+            let claims = self.complete(&provider, claims, &tokens).await?;
+            Ok((profile(&claims)?, tokens.into()))
         }
         .boxed()
     }
 
-    fn refresh<'a>(
-        &'a self,
-        refresh_token: &'a str,
-    ) -> BoxFuture<'a, Result<Grant, ProviderError>> {
+    fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Renewed> {
         async move {
             let provider = self.discovery.get().await?;
             let tokens = self.oauth(&provider).refresh(refresh_token).await?;
             let claims = match &tokens.id_token {
                 Some(id_token) => self.verify(&provider, id_token, None, &tokens).await?,
-                // A refresh may leave the ID token out (Core section 12.2): userinfo says who it is.
+                // A refresh may leave the ID token out (Core section 12.2): then userinfo says who it is,
+                // and if there is none they are who they were.
                 None => Map::new(),
             };
-            self.grant(&provider, claims, tokens).await
+            let claims = self.complete(&provider, claims, &tokens).await?;
+            let profile = (!claims.is_empty()).then(|| profile(&claims)).transpose()?;
+            Ok((profile, tokens.into()))
         }
         .boxed()
     }
@@ -312,47 +314,50 @@ impl OidcProvider {
     }
 
     /// Completes the ID token's claims with userinfo, whose `sub` must be the same (Core section 5.3.2).
-    async fn grant(
+    async fn complete(
         &self,
         provider: &Arc<Discovered>,
         mut claims: Map<String, Value>,
-        tokens: TokenResponse,
-    ) -> Result<Grant, ProviderError> {
-        if let Some(endpoint) = &provider.userinfo_endpoint {
-            let info = self
-                .outward
-                .get_with_token(endpoint, "application/json", &tokens.access_token)
-                .await?;
-            let info: Map<String, Value> = json_of(&info)?;
-            if claims
-                .get("sub")
-                .is_some_and(|sub| info.get("sub") != Some(sub))
-            {
-                return Err(ProviderError::invalid(
-                    "userinfo is about somebody else (sub)",
-                ));
-            }
-            for (name, value) in info {
-                // What the signed token says is not overwritten.
-                claims.entry(name).or_insert(value);
-            }
+        tokens: &TokenResponse,
+    ) -> Result<Map<String, Value>, ProviderError> {
+        let Some(endpoint) = &provider.userinfo_endpoint else {
+            return Ok(claims);
+        };
+        let info = self
+            .outward
+            .get_with_token(endpoint, "application/json", &tokens.access_token)
+            .await?;
+        let mut info: Map<String, Value> = json_of(&info)?;
+        if claims
+            .get("sub")
+            .is_some_and(|sub| info.get("sub") != Some(sub))
+        {
+            return Err(ProviderError::invalid(
+                "userinfo is about somebody else (sub)",
+            ));
         }
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-        let subject = text("sub").filter(|sub| !sub.trim().is_empty());
-        let verified = claims.get("email_verified") == Some(&Value::Bool(true));
-        Ok(Grant {
-            profile: ProviderProfile {
-                subject: subject.ok_or_else(|| ProviderError::invalid("nobody is named (sub)"))?,
-                username: text("preferred_username"),
-                email: text("email").filter(|_| verified),
-                display_name: text("name").or_else(|| text("preferred_username")),
-                picture: text("picture"),
-            },
-            access_token: tokens.access_token,
-            id_token: tokens.id_token,
-            refresh_token: tokens.refresh_token,
-            scope: tokens.scope,
-            expires_in: tokens.expires_in,
-        })
+        // Whether an address is verified is said of the address beside it, and of no other.
+        if claims.contains_key("email") {
+            info.remove("email_verified");
+        }
+        for (name, value) in info {
+            // What the signed token says is not overwritten.
+            claims.entry(name).or_insert(value);
+        }
+        Ok(claims)
     }
+}
+
+/// Whom the claims describe.
+fn profile(claims: &Map<String, Value>) -> Result<ProviderProfile, ProviderError> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let subject = text("sub").filter(|sub| !sub.trim().is_empty());
+    let verified = claims.get("email_verified") == Some(&Value::Bool(true));
+    Ok(ProviderProfile {
+        subject: subject.ok_or_else(|| ProviderError::invalid("nobody is named (sub)"))?,
+        username: text("preferred_username"),
+        email: text("email").filter(|_| verified),
+        display_name: text("name").or_else(|| text("preferred_username")),
+        picture: text("picture"),
+    })
 }

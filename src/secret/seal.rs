@@ -5,6 +5,7 @@
 //! place never opens in another. The key id selects the key: there is no trial decryption.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
@@ -21,7 +22,11 @@ const HEADER: usize = 1 + 4;
 ///
 /// Put a new key in front to rotate; drop the old one when everything it sealed has expired.
 #[derive(Clone, Debug)]
-pub struct SealingKeys(std::sync::Arc<[SealingKey]>);
+pub struct SealingKeys {
+    keys: Arc<[SealingKey]>,
+    /// Whose they are. What one portal sealed does not open at another that has the same secret.
+    owner: Arc<str>,
+}
 
 /// One sealing key, derived from a secret of at least 32 bytes or made at random.
 pub struct SealingKey {
@@ -87,20 +92,31 @@ impl fmt::Debug for SealingKey {
 impl SealingKeys {
     /// Seals with `current`, opens with it and with every key of `retired`.
     pub fn new(current: SealingKey, retired: impl IntoIterator<Item = SealingKey>) -> Self {
-        Self(std::iter::once(current).chain(retired).collect())
+        Self {
+            keys: std::iter::once(current).chain(retired).collect(),
+            owner: "".into(),
+        }
+    }
+
+    /// The same keys for one portal: what they seal is bound to its issuer URL.
+    pub(crate) fn bound_to(&self, issuer: &str) -> Self {
+        Self {
+            keys: self.keys.clone(),
+            owner: issuer.into(),
+        }
     }
 
     /// Seals `plain` for `purpose`.
     #[cfg(any(test, feature = "sign-in"))]
     pub(crate) fn seal(&self, purpose: &str, plain: &[u8]) -> String {
-        let SealingKey { id, key } = &self.0[0];
+        let SealingKey { id, key } = &self.keys[0];
         let nonce = random::bytes::<NONCE_LEN>();
         let mut out = Vec::with_capacity(HEADER + NONCE_LEN + plain.len() + 16);
         out.push(VERSION);
         out.extend_from_slice(id);
         out.extend_from_slice(&nonce);
         let mut sealed = Zeroizing::new(plain.to_vec());
-        let aad = Aad::from(associated_data(purpose));
+        let aad = Aad::from(self.associated_data(purpose));
         let tag = key
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed)
             .expect("a cookie is far below the limits of AES-GCM");
@@ -115,7 +131,7 @@ impl SealingKeys {
         let (header, rest) = bytes.split_at_checked(HEADER).ok_or(SealError::NotOurs)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::NotOurs)?;
         let key = match header {
-            [VERSION, id @ ..] => self.0.iter().find(|key| key.id == id),
+            [VERSION, id @ ..] => self.keys.iter().find(|key| key.id == id),
             _ => None,
         };
         let key = key.ok_or(SealError::NotOurs)?;
@@ -123,11 +139,16 @@ impl SealingKeys {
         let mut buffer = Zeroizing::new(sealed.to_vec());
         let length = key
             .key
-            .open_in_place(nonce, Aad::from(associated_data(purpose)), &mut buffer)
+            .open_in_place(nonce, Aad::from(self.associated_data(purpose)), &mut buffer)
             .map_err(|_| SealError::NotOurs)?
             .len();
         buffer.truncate(length);
         Ok(buffer)
+    }
+
+    /// Neither an issuer URL nor a cookie's name holds a line end: the parts cannot run into one another.
+    fn associated_data(&self, purpose: &str) -> Vec<u8> {
+        format!("tower-identity v1\n{}\n{purpose}", self.owner).into_bytes()
     }
 }
 
@@ -141,10 +162,6 @@ impl fmt::Display for SealError {
 }
 
 impl std::error::Error for SealError {}
-
-fn associated_data(purpose: &str) -> Vec<u8> {
-    [b"tower-identity v1 ".as_slice(), purpose.as_bytes()].concat()
-}
 
 #[cfg(test)]
 mod tests {

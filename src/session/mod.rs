@@ -1,10 +1,14 @@
 //! Sessions of people: a sealed cookie that says who they are, until it ends or is revoked.
 
+mod family;
 mod record;
 mod sessions;
 #[cfg(feature = "sign-in")]
 mod write;
 
+pub(crate) use self::family::Family;
+#[cfg(feature = "sign-in")]
+pub(crate) use self::record::Person;
 pub(crate) use self::record::Session;
 pub use self::sessions::Sessions;
 #[cfg(feature = "sign-in")]

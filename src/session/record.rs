@@ -2,21 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
 use crate::clock::Timestamp;
 use crate::identity::{EntityRef, Method, Profile, User, VerifiedIdentity};
 
 /// A format that this build does not know is no session, never a misread one (SE-14).
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A session. It holds no credential of anybody else.
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct Session {
     #[serde(rename = "v")]
     version: u8,
-    /// Its id: drawn afresh at every sign-in, and what a revocation names.
-    pub(crate) id: String,
-    pub(crate) user: String,
-    pub(crate) ownership: Vec<String>,
+    /// The sign-in it belongs to: a refresh never changes it.
+    pub(crate) family: Family,
+    #[serde(flatten)]
+    pub(crate) person: Person,
     #[serde(default)]
     pub(crate) profile: Profile,
     pub(crate) provider: String,
@@ -24,32 +25,38 @@ pub(crate) struct Session {
     /// What the provider granted: a refresh without the provider can only repeat it.
     #[serde(default)]
     pub(crate) scope: String,
-    /// When the person signed in: a refresh never moves it.
-    pub(crate) authenticated_at: u64,
+    /// Whether the provider gave what renews it: then nothing else does.
+    pub(crate) renewable: bool,
     pub(crate) expires_at: u64,
+}
+
+/// Whose session it is, in the catalog's words.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Person {
+    pub(crate) user: String,
+    pub(crate) ownership: Vec<String>,
+    /// Whether the catalog knew them. Who was let in without it can't be missed there.
+    pub(crate) in_catalog: bool,
 }
 
 impl Session {
     #[cfg(feature = "sign-in")]
     pub(crate) fn new(
-        user: &EntityRef,
-        ownership: &[EntityRef],
-        profile: Profile,
+        family: Family,
+        person: Person,
         (provider, environment): (&str, &str),
-        now: Timestamp,
         expires_at: Timestamp,
     ) -> Self {
         Self {
             version: VERSION,
-            id: crate::secret::random::token(),
-            user: user.as_str().to_owned(),
-            ownership: ownership.iter().map(|e| e.as_str().to_owned()).collect(),
-            profile,
+            expires_at: expires_at.min(family.ends_at()).as_unix(),
+            family,
+            person,
+            profile: Profile::default(),
             provider: provider.to_owned(),
             environment: environment.to_owned(),
             scope: String::new(),
-            authenticated_at: now.as_unix(),
-            expires_at: expires_at.as_unix(),
+            renewable: false,
         }
     }
 
@@ -64,8 +71,9 @@ impl Session {
 
     /// Vouches for the person; `None` if the record names nobody a catalog could.
     pub(crate) fn identity(&self, issuer: &str) -> Option<VerifiedIdentity> {
-        let user = EntityRef::parse(&self.user).ok()?;
+        let user = EntityRef::parse(&self.person.user).ok()?;
         let ownership: Option<Vec<_>> = self
+            .person
             .ownership
             .iter()
             .map(|e| EntityRef::parse(e).ok())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Uri};
 
-use super::Session;
+use super::{Family, Session};
 use crate::clock::Clock;
 use crate::credential::{CookieName, Cookies, SiteRule, strip_cookies};
 use crate::error::ConfigMistake;
@@ -104,7 +104,7 @@ impl Sessions {
             origins,
             name,
             rule,
-            keys,
+            keys: keys.bound_to(&issuer),
             issuer,
             store,
             clock,
@@ -148,7 +148,7 @@ impl Sessions {
     ) -> BoxFuture<'static, Result<VerifiedIdentity, Rejection>> {
         let sessions = self.clone();
         Box::pin(async move {
-            match sessions.is_revoked(&session).await {
+            match sessions.is_revoked(&session.family).await {
                 Ok(false) => session
                     .identity(&sessions.0.issuer)
                     .ok_or_else(|| Rejection::invalid("a session that names nobody")),
@@ -159,13 +159,14 @@ impl Sessions {
         })
     }
 
-    pub(crate) async fn is_revoked(&self, session: &Session) -> Result<bool, StoreError> {
-        Ok(self.0.store.get(&revocation_key(session)).await?.is_some())
+    pub(crate) async fn is_revoked(&self, family: &Family) -> Result<bool, StoreError> {
+        Ok(self.0.store.get(&revocation_key(family)).await?.is_some())
     }
 
-    /// Removes the cookie from a request.
+    /// Removes every cookie of ours from a request: the session's, and those of the sign-in, which a browser
+    /// sends along.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        strip_cookies(headers, &self.0.name);
+        strip_cookies(headers, CookieName::host(self.0.rule, "tid-").as_str());
     }
 }
 
@@ -179,6 +180,6 @@ impl fmt::Debug for Sessions {
 }
 
 /// The store sees a digest only: a dump of it names no session.
-pub(super) fn revocation_key(session: &Session) -> String {
-    format!("revoked:{}", base64url(&sha256(session.id.as_bytes())))
+pub(super) fn revocation_key(family: &Family) -> String {
+    format!("revoked:{}", base64url(&sha256(family.id.as_bytes())))
 }

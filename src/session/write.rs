@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::Session;
 use super::sessions::{Sessions, revocation_key};
+use super::{Family, Session};
 use crate::credential::{Cookies, SetCookie};
 use crate::store::StoreError;
 
 impl Sessions {
-    /// Ends a session wherever a copy of its cookie may be, for as long as it would have lived.
-    pub(crate) async fn revoke(&self, session: &Session) -> Result<(), StoreError> {
-        let life = session.expires_at().since(self.0.clock.now());
+    /// Ends everything that came of a sign-in, wherever a copy of its cookies may be, for as long as any of them
+    /// could live.
+    pub(crate) async fn revoke(&self, family: &Family) -> Result<(), StoreError> {
+        let life = family.ends_at().since(self.0.clock.now());
         if life > Duration::ZERO {
             self.0
                 .store
-                .put_if_absent(&revocation_key(session), b"", life)
+                .put_if_absent(&revocation_key(family), b"", life)
                 .await?;
         }
         Ok(())

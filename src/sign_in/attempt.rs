@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::Inner;
+use super::{Inner, SignInError};
 use crate::clock::Timestamp;
 use crate::credential::{CookieName, Cookies, SetCookie};
 use crate::provider::AuthorizationRequest;
@@ -20,6 +20,10 @@ use crate::secret::{Secret, random};
 pub(super) const LIFE: Duration = Duration::from_secs(600);
 /// A browser holds at most this many; the oldest go first.
 const MAX_PER_BROWSER: usize = 20;
+/// And at most so many bytes of them: each comes with every request, and servers refuse long headers.
+const MAX_BYTES: usize = 8 * 1024;
+/// So many cookies of a request are looked at.
+const MAX_SEEN: usize = 100;
 const PREFIX: &str = "tid-attempt-";
 
 /// What is remembered between the redirect to the provider and the way back.
@@ -74,17 +78,28 @@ impl Attempt {
     }
 
     /// Seals it into its cookie, and clears the oldest if the browser holds too many.
-    pub(super) fn seal(&self, sign_in: &Inner, present: &HeaderMap) -> Vec<HeaderValue> {
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit into one cookie.
+    pub(super) fn seal(
+        &self,
+        sign_in: &Inner,
+        present: &HeaderMap,
+    ) -> Result<Vec<HeaderValue>, SignInError> {
         let name = cookie_name(sign_in, &self.state);
         let plain = serde_json::to_vec(self).unwrap_or_default();
         let set = SetCookie::host(sign_in.rule);
-        let cookies = Cookies::of(present);
-        let mut lines = evict(sign_in, present);
-        lines.extend(
-            set.seal(&sign_in.sealing, &name, &plain, LIFE, cookies)
-                .unwrap_or_default(),
-        );
-        lines
+        let sealed = set.seal(&sign_in.sealing, &name, &plain, LIFE, Cookies::of(present));
+        let sealed = sealed.unwrap_or_default();
+        let [line] = &sealed[..] else {
+            return Err(SignInError::input(
+                "The scopes and the page to return to are too long",
+            ));
+        };
+        let mut lines = evict(sign_in, present, line.len());
+        lines.extend(sealed);
+        Ok(lines)
     }
 
     /// Opens the attempt that `state` is the handle of: one that this browser began, for this provider, not too long ago.
@@ -118,33 +133,38 @@ fn cookie_name(sign_in: &Inner, state: &str) -> CookieName {
     CookieName::host(sign_in.rule, &format!("{PREFIX}{}", handle(state)))
 }
 
-/// The lines that clear the oldest attempts, and whatever bears their name without being one.
-fn evict(sign_in: &Inner, present: &HeaderMap) -> Vec<HeaderValue> {
+/// The lines that clear the oldest attempts, and whatever bears their name without being one, so that another of
+/// `length` bytes has room.
+fn evict(sign_in: &Inner, present: &HeaderMap, length: usize) -> Vec<HeaderValue> {
     let prefix = CookieName::host(sign_in.rule, PREFIX);
-    let cookies = Cookies::of(present);
-    let mut attempts: Vec<(u64, CookieName)> = cookies
+    let is_handle = |id: &str| {
+        id.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    let attempts = Cookies::of(present)
         .iter()
-        .filter(|(name, _)| {
-            name.strip_prefix(prefix.as_str()).is_some_and(|id| {
-                id.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            })
-        })
-        .take(200)
-        .map(|(name, _)| {
-            let name = CookieName::path(name);
-            let began = cookies
-                .open(&sign_in.sealing, &name)
-                .and_then(|plain| serde_json::from_slice::<Attempt>(&plain).ok())
-                .map_or(0, |attempt| attempt.began);
-            (began, name)
+        .take(MAX_SEEN)
+        .filter(|(name, _)| name.strip_prefix(prefix.as_str()).is_some_and(is_handle));
+    let mut attempts: Vec<(u64, &str, usize)> = attempts
+        .map(|(name, value)| {
+            let opened = sign_in.sealing.open(name, value).ok();
+            let attempt = opened.and_then(|plain| serde_json::from_slice::<Attempt>(&plain).ok());
+            let began = attempt.map_or(0, |attempt| attempt.began);
+            (began, name, name.len() + value.len() + 3)
         })
         .collect();
-    attempts.sort_by_key(|(began, _)| *began);
-    let surplus = (attempts.len() + 1).saturating_sub(MAX_PER_BROWSER);
-    let set = SetCookie::host(sign_in.rule);
-    attempts[..surplus.min(attempts.len())]
+    attempts.sort_by_key(|(began, ..)| std::cmp::Reverse(*began));
+    // The youngest stay, as long as there is room.
+    let mut bytes = length;
+    let kept = attempts
         .iter()
-        .flat_map(|(_, name)| set.clear(name, cookies))
-        .collect()
+        .take(MAX_PER_BROWSER - 1)
+        .take_while(|(began, _, size)| {
+            bytes += size;
+            *began > 0 && bytes <= MAX_BYTES
+        });
+    let kept = kept.count();
+    let set = SetCookie::host(sign_in.rule);
+    let surplus = attempts[kept..].iter();
+    surplus.map(|(_, name, _)| set.expire(name)).collect()
 }

@@ -1,29 +1,27 @@
 //! Putting a sign-in together: every mistake is found here, never at the first request.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use super::entries::{self, NewProvider, Place};
 use super::origins::Origins;
 use super::renewals::Renewals;
-use super::{Entry, GuestEntry, Inner, Resolver, SignIn};
+use super::{Inner, Resolver, SignIn};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::credential::SiteRule;
 use crate::error::{ConfigError, ConfigMistake};
 use crate::http_client::{HttpClient, HyperClient, Outward, is_loopback};
-use crate::provider::{Context, ProviderConfig};
+use crate::provider::ProviderConfig;
 use crate::secret::{SealingKey, SealingKeys, Secret};
 use crate::session::{Sessions, Site};
 use crate::store::{MemoryStore, Store};
 use crate::token::TokenIssuer;
 use crate::verify::JwtVerifier;
 
-/// A person stays signed in for at most this long unless told, however often the session is renewed.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
 /// Builds a [`SignIn`].
@@ -41,17 +39,6 @@ pub struct SignInBuilder {
     store: Option<Arc<dyn Store>>,
     client: Option<Outward>,
     clock: Clock,
-}
-
-/// One provider in one environment, as it is configured.
-#[derive(Clone)]
-pub(crate) struct NewProvider {
-    pub(crate) id: String,
-    pub(crate) environment: Option<String>,
-    pub(crate) config: ProviderConfig,
-    pub(crate) resolvers: Vec<Resolver>,
-    pub(crate) additional_scopes: Vec<String>,
-    pub(crate) longest: Option<Duration>,
 }
 
 impl SignInBuilder {
@@ -215,7 +202,14 @@ impl SignInBuilder {
         };
         let base_url: Arc<str> =
             format!("{}{base_path}", self.public_url.trim_end_matches('/')).into();
-        let (providers, guest) = self.build_providers(&base_url, &public, &client, &mut mistakes);
+        let place = Place {
+            base_url: &base_url,
+            local: public.host_str().is_some_and(is_loopback),
+            environment: &self.environment,
+            client: &client,
+            clock: &self.clock,
+        };
+        let (providers, guest) = entries::build(&self.providers, &place, &mut mistakes);
         ConfigError::collect(mistakes)?;
 
         let rule = if public.scheme() == "https" {
@@ -232,6 +226,7 @@ impl SignInBuilder {
             base_path: base_path.as_str().into(),
             origins: origins.all().map(Into::into).collect(),
         };
+        let sealing = sealing.bound_to(&base_url);
         let sessions = Sessions::new(site, sealing.clone(), store.clone(), self.clock.clone());
         let tokens = TokenIssuer::new(base_url.clone(), self.token_life, self.clock.clone());
         let verifier = JwtVerifier::build(vec![tokens.as_issuer()], None, self.clock.clone())?;
@@ -289,94 +284,6 @@ impl SignInBuilder {
         let current = keys.next().unwrap_or_else(SealingKey::random);
         Some(SealingKeys::new(current, keys))
     }
-
-    #[allow(clippy::type_complexity)]
-    fn build_providers(
-        &self,
-        base_url: &str,
-        public: &Url,
-        client: &Outward,
-        mistakes: &mut Vec<ConfigMistake>,
-    ) -> (
-        HashMap<Box<str>, HashMap<Box<str>, Entry>>,
-        Option<GuestEntry>,
-    ) {
-        let mut providers: HashMap<Box<str>, HashMap<Box<str>, Entry>> = HashMap::new();
-        let mut guest = None;
-        for new in &self.providers {
-            let key = format!("auth.providers.{}", new.id);
-            if !is_segment(&new.id) {
-                mistakes.push(ConfigMistake::new(
-                    &key,
-                    "expected an id of letters, digits, '-' and '_'",
-                ));
-                continue;
-            }
-            if let ProviderConfig::Guest(config) = &new.config {
-                let local =
-                    self.environment == "development" && public.host_str().is_some_and(is_loopback);
-                guest = Some(GuestEntry {
-                    allowed: local || config.anywhere,
-                    config: config.clone(),
-                });
-                continue;
-            }
-            let default = format!("{base_url}/{}/handler/frame", new.id);
-            let redirect_uri = new.config.callback_url().unwrap_or(&default);
-            let Ok(redirect_uri) = Url::parse(redirect_uri) else {
-                mistakes.push(ConfigMistake::new(
-                    format!("{key}.callbackUrl"),
-                    "expected a URL",
-                ));
-                continue;
-            };
-            let context = Context {
-                redirect_uri,
-                client: client.clone(),
-                clock: self.clock.clone(),
-            };
-            let environment = new
-                .environment
-                .clone()
-                .unwrap_or_else(|| self.environment.clone());
-            match new.config.build(context) {
-                Err(mistake) => {
-                    let at = format!("{key}.{environment}.{}", mistake.key());
-                    mistakes.push(ConfigMistake::new(at, mistake.message()));
-                }
-                Ok(None) => {}
-                Ok(Some(provider)) => {
-                    let entry = Entry {
-                        provider: provider.into(),
-                        resolvers: new.resolvers.clone(),
-                        additional_scopes: new.additional_scopes.clone(),
-                        longest: new.longest.unwrap_or(LONGEST),
-                    };
-                    let environments = providers.entry(new.id.as_str().into()).or_default();
-                    if environments
-                        .insert(environment.as_str().into(), entry)
-                        .is_some()
-                    {
-                        mistakes.push(ConfigMistake::new(
-                            format!("{key}.{environment}"),
-                            "given twice",
-                        ));
-                    }
-                }
-            }
-        }
-        (providers, guest)
-    }
-}
-
-/// One segment of a path that needs no escape, and is not one of our own.
-fn is_segment(id: &str) -> bool {
-    !id.is_empty()
-        && id != "v1"
-        && id.len() <= 64
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn is_path(path: &str) -> bool {

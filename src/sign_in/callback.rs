@@ -6,11 +6,10 @@ use url::Url;
 
 use super::attempt::{self, Attempt};
 use super::resolver::{Resolved, resolve};
-use super::{Entry, Inner, Params, SESSION, SignInError, SignInErrorKind};
-use crate::clock::Timestamp;
+use super::{Inner, Params, SESSION, SignInError, SignInErrorKind};
 use crate::identity::Profile;
 use crate::provider::{Grant, ProviderProfile};
-use crate::session::Session;
+use crate::session::{Family, Session};
 
 /// How a callback ends, and what the browser shall remember.
 pub(crate) struct Completion {
@@ -52,7 +51,7 @@ impl Inner {
             return failed(error);
         }
         let mut cookies = Attempt::clear(self, headers, &state);
-        let attempt = match self.take_attempt(provider, &state, headers).await {
+        let attempt = match self.take_attempt(provider, &state, params, headers).await {
             Ok(Some(attempt)) => attempt,
             // A stale tab, or the Back button: whoever has a session has nothing to lose (LF-03, LF-27).
             Ok(None) if self.has_live_session(headers).await => {
@@ -84,7 +83,7 @@ impl Inner {
                 cookies,
             },
             Err(error) => {
-                tracing::info!(target: "tower_identity", provider, error = %error.message(), detail = ?error.detail(), "sign-in failed");
+                tracing::info!(target: "tower_identity", provider, error = ?error.message(), detail = ?error.detail(), "sign-in failed");
                 Completion {
                     end: failure(attempt, &error),
                     cookies,
@@ -98,11 +97,16 @@ impl Inner {
         &self,
         provider: &str,
         state: &str,
+        params: &Params,
         headers: &HeaderMap,
     ) -> Result<Option<Attempt>, SignInError> {
         let Some(attempt) = Attempt::open(self, headers, state, provider) else {
             return Ok(None);
         };
+        // Without a code there is nothing to use twice, and nothing that a stranger could fill the store with.
+        if !matches!(params.get("code"), Ok(Some(_))) {
+            return Ok(Some(attempt));
+        }
         let first = self
             .store
             .put_if_absent(&attempt.used_key(), b"", attempt::LIFE)
@@ -112,7 +116,7 @@ impl Inner {
 
     async fn has_live_session(&self, headers: &HeaderMap) -> bool {
         match self.sessions.open(headers) {
-            Some(session) => self.sessions.is_revoked(&session).await == Ok(false),
+            Some(session) => self.sessions.is_revoked(&session.family).await == Ok(false),
             None => false,
         }
     }
@@ -152,29 +156,39 @@ impl Inner {
         }
         let code = code
             .ok_or_else(|| SignInError::input("Unexpected redirect: the provider sent no code"))?;
-        let grant = entry.provider.exchange(code, &attempt.request()).await?;
-        let now = self.clock.now();
+        let (person, grant) = entry.provider.exchange(code, &attempt.request()).await?;
+        let family = Family::new(self.clock.now().plus(entry.longest));
         let parts = SessionParts {
             provider: &attempt.provider,
             environment: &attempt.environment,
+            subject: &person.subject,
             scope: grant.scope.clone().unwrap_or_else(|| attempt.scope.clone()),
-            authenticated_at: now,
+            family,
         };
-        self.admit(entry, &parts, &grant, headers, cookies).await
+        let resolved = match &entry.resolvers[..] {
+            [] => None,
+            resolvers => Some(resolve(resolvers, &person, self.catalog.as_deref()).await?),
+        };
+        let profile = shown_profile(&person);
+        let who = (resolved.as_ref(), profile);
+        let response = self.admit(&parts, &grant, who, headers, cookies).await?;
+        if let Some(resolved) = &resolved {
+            tracing::info!(target: "tower_identity", provider = parts.provider, user = %resolved.user, "signed in");
+        }
+        Ok(response)
     }
 
-    /// Finds out who a grant's person is to the catalog, and gives them session, cookies and token.
+    /// Gives whoever a grant's person is to the catalog a session, cookies and a token.
     pub(super) async fn admit(
         &self,
-        entry: &Entry,
         parts: &SessionParts<'_>,
         grant: &Grant,
+        (resolved, profile): (Option<&Resolved>, Profile),
         headers: &HeaderMap,
         cookies: &mut Vec<HeaderValue>,
     ) -> Result<Value, SignInError> {
-        let subject = &grant.profile.subject;
+        let subject = parts.subject;
         tracing::debug!(target: "tower_identity", provider = parts.provider, ?subject, "the provider named somebody");
-        let profile = shown_profile(&grant.profile);
         let mut response = json!({ "profile": profile });
         let mut info = json!({ "accessToken": grant.access_token.expose(), "scope": parts.scope });
         if let Some(id_token) = &grant.id_token {
@@ -184,38 +198,35 @@ impl Inner {
             info["expiresInSeconds"] = life.into();
         }
         response["providerInfo"] = info;
-        if !entry.resolvers.is_empty() {
-            let resolved =
-                resolve(&entry.resolvers, &grant.profile, self.catalog.as_deref()).await?;
+        if let Some(resolved) = resolved {
+            let renewable = grant.refresh_token.is_some();
             response["backstageIdentity"] = self
-                .begin_session(&resolved, profile, parts, entry.longest, headers, cookies)
+                .begin_session(resolved, profile, parts, renewable, headers, cookies)
                 .await?;
         }
-        self.remember(entry, parts, grant, headers, cookies)?;
+        self.remember(parts, grant, resolved, headers, cookies)?;
         Ok(response)
     }
 
-    /// A fresh session and a token for a resolved user. Whatever session the browser brought ends (LF-16).
+    /// A session and a token for a resolved user. Whatever other sign-in's session the browser brought ends (LF-16).
     pub(super) async fn begin_session(
         &self,
         resolved: &Resolved,
         profile: Profile,
         parts: &SessionParts<'_>,
-        longest: std::time::Duration,
+        renewable: bool,
         headers: &HeaderMap,
         cookies: &mut Vec<HeaderValue>,
     ) -> Result<Value, SignInError> {
-        let now = self.clock.now();
-        let until = now.plus(SESSION).min(parts.authenticated_at.plus(longest));
         let identity = self.identity_json(resolved)?;
         let mut session = Session::new(
-            &resolved.user,
-            &resolved.ownership,
-            profile,
+            parts.family.clone(),
+            resolved.person(),
             (parts.provider, parts.environment),
-            parts.authenticated_at,
-            until,
+            self.clock.now().plus(SESSION),
         );
+        session.profile = profile;
+        session.renewable = renewable;
         session.scope = parts.scope.clone();
         let lines = self.sessions.seal(&session, headers).ok_or_else(|| {
             SignInError::new(
@@ -223,10 +234,10 @@ impl Inner {
                 "This account owns too much for a session cookie",
             )
         })?;
-        if let Some(old) = self.sessions.open(headers) {
-            self.sessions.revoke(&old).await?;
+        let other = self.sessions.open(headers).map(|old| old.family);
+        if let Some(other) = other.filter(|other| *other != parts.family) {
+            self.sessions.revoke(&other).await?;
         }
-        tracing::info!(target: "tower_identity", provider = parts.provider, user = %resolved.user, "signed in");
         cookies.extend(lines);
         Ok(identity)
     }
@@ -264,8 +275,10 @@ impl Inner {
 pub(super) struct SessionParts<'a> {
     pub(super) provider: &'a str,
     pub(super) environment: &'a str,
+    /// The provider's name for the person.
+    pub(super) subject: &'a str,
     pub(super) scope: String,
-    pub(super) authenticated_at: Timestamp,
+    pub(super) family: Family,
 }
 
 /// How a person is shown: the provider's words, without what could not be displayed.

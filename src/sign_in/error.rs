@@ -12,6 +12,8 @@ use crate::store::StoreError;
 pub(crate) struct SignInError {
     kind: SignInErrorKind,
     message: String,
+    /// What a page says instead, where the message repeats something of the request.
+    sentence: Option<&'static str>,
     detail: String,
 }
 
@@ -32,7 +34,19 @@ impl SignInError {
         Self {
             kind,
             message: message.into(),
+            sentence: None,
             detail: String::new(),
+        }
+    }
+
+    /// Backstage's sentence about what is not there, with the name that was asked for: for programs. Pages say
+    /// `sentence`, for whoever made the link must not speak in our name.
+    pub(crate) fn not_found(before: &str, name: &str, after: &str, sentence: &'static str) -> Self {
+        let name: String = name.chars().take(64).collect();
+        let message = format!("{before}'{}'{after}", name.escape_default());
+        Self {
+            sentence: Some(sentence),
+            ..Self::new(SignInErrorKind::NotFound, message)
         }
     }
 
@@ -67,6 +81,7 @@ impl SignInError {
         Self {
             kind: SignInErrorKind::Authentication,
             message,
+            sentence: None,
             detail: self.detail,
         }
     }
@@ -77,6 +92,11 @@ impl SignInError {
 
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What a page says.
+    pub(crate) fn sentence(&self) -> &str {
+        self.sentence.unwrap_or(&self.message)
     }
 
     pub(crate) fn detail(&self) -> &str {

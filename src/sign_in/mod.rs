@@ -3,7 +3,10 @@
 mod attempt;
 mod builder;
 mod callback;
+mod entries;
 mod error;
+mod guest;
+mod logout;
 mod origins;
 mod params;
 mod refresh;
@@ -16,14 +19,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "app-config")]
-pub(crate) use self::builder::NewProvider;
+use http::HeaderMap;
+use http::header::ORIGIN;
+
 pub use self::builder::SignInBuilder;
 pub(crate) use self::callback::{Completion, End};
+#[cfg(feature = "app-config")]
+pub(crate) use self::entries::NewProvider;
 pub(crate) use self::error::{SignInError, SignInErrorKind};
 use self::origins::Origins;
 pub(crate) use self::params::Params;
-pub(crate) use self::refresh::Answer;
+pub(crate) use self::refresh::{Answer, Failure};
 use self::renewals::Renewals;
 pub use self::resolver::Resolver;
 use crate::catalog::Catalog;
@@ -208,27 +214,62 @@ impl Inner {
     /// The provider of a path, whatever the environment.
     fn environments(&self, provider: &str) -> Result<&HashMap<Box<str>, Entry>, SignInError> {
         self.providers.get(provider).ok_or_else(|| {
-            SignInError::new(
-                SignInErrorKind::NotFound,
-                format!("Unknown auth provider '{provider}'"),
-            )
+            let sentence = "There is no such way to sign in here";
+            SignInError::not_found("Unknown auth provider ", provider, "", sentence)
         })
     }
 
     fn entry(&self, provider: &str, environment: &str) -> Result<&Entry, SignInError> {
-        self.environments(provider)?.get(environment).ok_or_else(|| {
-            let message = format!("No configuration available for the '{environment}' environment of this provider.");
-            SignInError::new(SignInErrorKind::NotFound, message)
-        })
+        self.environments(provider)?
+            .get(environment)
+            .ok_or_else(|| {
+                let (before, after) = (
+                    "No configuration available for the ",
+                    " environment of this provider.",
+                );
+                let sentence = "This way to sign in is not set up in this environment";
+                SignInError::not_found(before, environment, after, sentence)
+            })
     }
 
-    /// A cookie of one provider's paths, by Backstage's name for it (spec section 3).
+    /// Whether a request may act with this browser's cookies: only a script of an allowed origin can send the header,
+    /// a form, an image or a link cannot; and it must not come from somewhere else all the same.
+    fn check_caller(&self, headers: &HeaderMap) -> Result<(), SignInError> {
+        let header = headers.get("x-requested-with");
+        if header.is_none_or(|value| value != "XMLHttpRequest") {
+            return Err(SignInError::authentication(
+                "Invalid X-Requested-With header",
+            ));
+        }
+        let allowed = match headers.get(ORIGIN) {
+            Some(origin) => origin
+                .to_str()
+                .is_ok_and(|origin| self.origins.allows(origin)),
+            None => headers
+                .get("sec-fetch-site")
+                .is_none_or(|site| site != "cross-site"),
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(SignInError::not_allowed("Origin is not allowed"))
+        }
+    }
+
+    /// A cookie of one provider. On https it is the whole host's, because only such a cookie cannot be planted by a
+    /// neighbour; on plain http, in development, it keeps to Backstage's name and path (spec section 3).
     fn provider_cookie(&self, provider: &str, kind: &str) -> (CookieName, SetCookie) {
-        let path = format!("{}/{provider}", self.base_path);
-        (
-            CookieName::path(&format!("{provider}-{kind}")),
-            SetCookie::path(self.rule, &path),
-        )
+        let name = format!("{provider}-{kind}");
+        match self.rule {
+            SiteRule::Secure => (
+                CookieName::host(self.rule, &format!("tid-{name}")),
+                SetCookie::host(self.rule),
+            ),
+            SiteRule::Plain => (
+                CookieName::path(&name),
+                SetCookie::path(self.rule, &format!("{}/{provider}", self.base_path)),
+            ),
+        }
     }
 }
 

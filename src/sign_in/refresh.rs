@@ -1,123 +1,187 @@
-//! `GET|POST {base}/{provider}/refresh` and `POST {base}/{provider}/logout` (spec sections 2.5, 2.6), and the guest.
+//! `GET|POST {base}/{provider}/refresh` (spec section 2.5): the provider is asked again, and so is the catalog.
 
-use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::Url;
+use zeroize::Zeroizing;
 
-use super::callback::SessionParts;
-use super::resolver::Resolved;
-use super::{Entry, Inner, Params, SESSION, SignInError, SignInErrorKind};
+use super::callback::{SessionParts, shown_profile};
+use super::resolver::{Resolved, resolve};
+use super::{Entry, Inner, Params, SignInError, SignInErrorKind};
 use crate::catalog::{CatalogError, UserQuery};
-use crate::clock::Timestamp;
 use crate::credential::Cookies;
-use crate::http_client::is_loopback;
-use crate::identity::{EntityRef, Profile};
-use crate::provider::Grant;
-use crate::session::Session;
+use crate::identity::EntityRef;
+use crate::provider::{Grant, ProviderErrorKind};
+use crate::session::{Family, Person};
 
-/// A provider's refresh token, sealed into a cookie of the provider's own path.
+/// A provider's refresh token, and whose it is: sealed into a cookie of its own.
 #[derive(Deserialize, Serialize)]
-struct Renewal {
+pub(super) struct Renewal {
     token: String,
     environment: String,
     scope: String,
-    authenticated_at: u64,
+    /// The provider's name for the person: a refresh must not change them (RF-07).
+    subject: String,
+    person: Option<Person>,
+    pub(super) family: Family,
 }
 
-/// An answer and what the browser shall remember.
+/// An answer, and what the browser shall remember.
 pub(crate) struct Answer {
     pub(crate) body: Option<Value>,
     pub(crate) cookies: Vec<HeaderValue>,
 }
 
+/// A failure, and what the browser shall forget.
+pub(crate) struct Failure {
+    pub(crate) error: SignInError,
+    pub(crate) cookies: Vec<HeaderValue>,
+}
+
+impl From<SignInError> for Failure {
+    fn from(error: SignInError) -> Self {
+        let cookies = Vec::new();
+        Self { error, cookies }
+    }
+}
+
 impl Inner {
-    /// Renews a session: the provider is asked again, and so is the catalog.
+    /// Renews a session.
     ///
     /// # Cancel safety
     ///
-    /// A provider that rotates its refresh tokens may have taken the old one: dropping the future then loses the session.
+    /// A provider that rotates its refresh tokens may have taken the old one; whoever asks again within 30
+    /// seconds gets what it gave for it.
     pub(crate) async fn refresh(
         &self,
         provider: &str,
         params: &Params,
         headers: &HeaderMap,
-    ) -> Result<Answer, SignInError> {
+    ) -> Result<Answer, Failure> {
         if !self.is_guest(provider) {
             self.environments(provider)?;
         }
-        check_requested_with(headers)?;
+        self.check_caller(headers)?;
         if self.is_guest(provider) {
-            return self.guest(headers).await;
+            return Ok(self.guest(headers).await?);
         }
         let environment = params
             .get("env")?
             .ok_or_else(|| SignInError::input("Must specify 'env' query to select environment"))?;
         let entry = self.entry(provider, environment)?;
-        self.renew(entry, provider, environment, headers)
-            .await
-            .map_err(SignInError::of_refresh)
+        let renewed = match self.renewal(provider, headers) {
+            Some(renewal) if renewal.environment == environment => {
+                self.renew(entry, provider, renewal, headers).await
+            }
+            _ => self.repeat(provider, environment, headers).await,
+        };
+        renewed.map_err(|failure| Failure {
+            error: failure.error.of_refresh(),
+            ..failure
+        })
     }
 
+    /// What renews the session of a provider in this browser.
+    pub(super) fn renewal(&self, provider: &str, headers: &HeaderMap) -> Option<Renewal> {
+        let (name, _) = self.provider_cookie(provider, "refresh-token");
+        let plain = Cookies::of(headers).open(&self.sealing, &name)?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// With a refresh token the provider decides.
     async fn renew(
         &self,
         entry: &Entry,
         provider: &str,
-        environment: &str,
+        renewal: Renewal,
         headers: &HeaderMap,
-    ) -> Result<Answer, SignInError> {
-        let (name, _) = self.provider_cookie(provider, "refresh-token");
-        let renewal = Cookies::of(headers)
-            .open(&self.sealing, &name)
-            .and_then(|plain| serde_json::from_slice::<Renewal>(&plain).ok())
-            .filter(|renewal| renewal.environment == environment);
-        let Some(renewal) = renewal else {
-            return self
-                .renew_without_provider(provider, environment, headers)
-                .await;
-        };
-        let authenticated_at = Timestamp::from_unix(renewal.authenticated_at);
-        if authenticated_at.plus(entry.longest) <= self.clock.now() {
-            return Err(SignInError::authentication(
-                "The session has lasted as long as it may",
-            ));
+    ) -> Result<Answer, Failure> {
+        let family = &renewal.family;
+        // A cookie that a neighbour planted must not make somebody else of whoever is signed in.
+        let session = self.sessions.open(headers);
+        if session
+            .as_ref()
+            .is_some_and(|session| session.family != *family)
+        {
+            return Err(missing()
+                .because("the refresh token is another sign-in's")
+                .into());
         }
-        let grant = self.renewals.renew(&entry.provider, &renewal.token).await?;
+        self.check_alive(family).await?;
+        let key = format!("{provider}:{}", renewal.environment);
+        let token = &renewal.token;
+        let renewed = self.renewals.renew(&entry.provider, &key, token).await;
+        let renewed = match renewed {
+            Ok(renewed) => renewed,
+            // Whom the provider has refused for good is signed out here as well (RF-04, RF-10).
+            Err(error) if error.kind == ProviderErrorKind::Refused => {
+                return Err(self.end(provider, family, error.into(), headers).await);
+            }
+            Err(error) => return Err(SignInError::from(error).into()),
+        };
+        let (profile, grant) = &*renewed;
+        if profile
+            .as_ref()
+            .is_some_and(|profile| profile.subject != renewal.subject)
+        {
+            let error = SignInError::authentication("The provider named somebody else");
+            return Err(self.end(provider, family, error, headers).await);
+        }
+        let resolved = match (profile, &renewal.person) {
+            (_, None) => None,
+            (Some(profile), Some(_)) => {
+                let catalog = self.catalog.as_deref();
+                Some(resolve(&entry.resolvers, profile, catalog).await)
+            }
+            (None, Some(person)) => Some(self.still_known(person).await),
+        };
+        let resolved = match resolved.transpose() {
+            Ok(resolved) => resolved,
+            Err(error) if error.kind() == SignInErrorKind::Unavailable => return Err(error.into()),
+            Err(error) => return Err(self.end(provider, family, error, headers).await),
+        };
+        let shown = match (profile, session) {
+            (Some(profile), _) => shown_profile(profile),
+            (None, Some(session)) => session.profile,
+            (None, None) => crate::identity::Profile::default(),
+        };
         let parts = SessionParts {
             provider,
-            environment,
-            scope: grant.scope.clone().unwrap_or(renewal.scope),
-            authenticated_at,
+            environment: &renewal.environment,
+            subject: &renewal.subject,
+            scope: grant.scope.clone().unwrap_or_else(|| renewal.scope.clone()),
+            family: family.clone(),
         };
         let mut cookies = Vec::new();
+        let who = (resolved.as_ref(), shown);
         let body = self
-            .admit(entry, &parts, &grant, headers, &mut cookies)
+            .admit(&parts, grant, who, headers, &mut cookies)
             .await?;
-        Ok(Answer {
-            body: Some(body),
-            cookies,
-        })
+        tracing::debug!(target: "tower_identity", provider, "renewed");
+        // Signing out may have overtaken this refresh while the provider took its time.
+        self.check_alive(family).await?;
+        let body = Some(body);
+        Ok(Answer { body, cookies })
     }
 
-    /// A provider without refresh tokens: the session itself is good for a token until it ends,
-    /// as long as the catalog still knows the person.
-    async fn renew_without_provider(
+    /// Without one the session itself is good for a token until it ends, as long as the catalog still knows the person.
+    async fn repeat(
         &self,
         provider: &str,
         environment: &str,
         headers: &HeaderMap,
-    ) -> Result<Answer, SignInError> {
-        let missing = || SignInError::input("Missing session cookie");
-        let session = self
-            .sessions
-            .open(headers)
-            .filter(|s| s.provider == provider && s.environment == environment)
-            .ok_or_else(missing)?;
-        if self.sessions.is_revoked(&session).await? {
-            return Err(missing());
-        }
-        let resolved = self.still_known(&session).await?;
+    ) -> Result<Answer, Failure> {
+        let session = self.sessions.open(headers).filter(|session| {
+            // A session that the provider renews is renewed by nothing else.
+            !session.renewable && session.provider == provider && session.environment == environment
+        });
+        let session = session.ok_or_else(missing)?;
+        self.check_alive(&session.family).await?;
+        let resolved = match self.still_known(&session.person).await {
+            Ok(resolved) => resolved,
+            Err(error) if error.kind() == SignInErrorKind::Unavailable => return Err(error.into()),
+            Err(error) => return Err(self.end(provider, &session.family, error, headers).await),
+        };
         let body = json!({
             "profile": session.profile,
             "providerInfo": { "scope": session.scope },
@@ -129,9 +193,37 @@ impl Inner {
         })
     }
 
-    async fn still_known(&self, session: &Session) -> Result<Resolved, SignInError> {
-        let missing = || SignInError::authentication("The session names nobody");
-        let user = EntityRef::parse(&session.user).map_err(|_| missing())?;
+    async fn check_alive(&self, family: &Family) -> Result<(), SignInError> {
+        if family.ends_at() <= self.clock.now() {
+            return Err(SignInError::authentication(
+                "The session has lasted as long as it may",
+            ));
+        }
+        if self.sessions.is_revoked(family).await? {
+            return Err(missing().because("the sign-in was ended"));
+        }
+        Ok(())
+    }
+
+    /// Ends a sign-in that must not go on, here and in this browser.
+    async fn end(
+        &self,
+        provider: &str,
+        family: &Family,
+        error: SignInError,
+        headers: &HeaderMap,
+    ) -> Failure {
+        let error = match self.sessions.revoke(family).await {
+            Ok(()) => error,
+            Err(store) => error.because(store.to_string()),
+        };
+        let cookies = self.forget(provider, headers);
+        Failure { error, cookies }
+    }
+
+    async fn still_known(&self, person: &Person) -> Result<Resolved, SignInError> {
+        let nobody = || SignInError::authentication("The session names nobody");
+        let user = EntityRef::parse(&person.user).map_err(|_| nobody())?;
         let asked = match &self.catalog {
             None => Err(CatalogError::NotFound),
             Some(catalog) => catalog.find_user(&UserQuery::Ref(user.clone())).await,
@@ -140,14 +232,9 @@ impl Inner {
             Ok(found) => Ok(Resolved {
                 user,
                 ownership: found.ownership().to_vec(),
+                in_catalog: true,
             }),
-            // Who signed in without being in the catalog owns nothing but themselves.
-            Err(CatalogError::NotFound) if session.ownership == [session.user.as_str()] => {
-                Ok(Resolved {
-                    ownership: vec![user.clone()],
-                    user,
-                })
-            }
+            Err(CatalogError::NotFound) if !person.in_catalog => Ok(Resolved::alone(user)),
             Err(CatalogError::NotFound) => Err(SignInError::authentication(
                 "The catalog does not know this user any more",
             )),
@@ -159,19 +246,16 @@ impl Inner {
         }
     }
 
-    /// Keeps what renews the session, and which scopes were granted, in cookies of the provider's path.
+    /// Keeps what renews the session, and which scopes were granted, in cookies.
     pub(super) fn remember(
         &self,
-        entry: &Entry,
         parts: &SessionParts<'_>,
         grant: &Grant,
+        resolved: Option<&Resolved>,
         headers: &HeaderMap,
         cookies: &mut Vec<HeaderValue>,
     ) -> Result<(), SignInError> {
-        let life = parts
-            .authenticated_at
-            .plus(entry.longest)
-            .since(self.clock.now());
+        let life = parts.family.ends_at().since(self.clock.now());
         let present = Cookies::of(headers);
         if let Some(token) = &grant.refresh_token {
             let (name, set) = self.provider_cookie(parts.provider, "refresh-token");
@@ -179,9 +263,11 @@ impl Inner {
                 token: token.expose().clone(),
                 environment: parts.environment.to_owned(),
                 scope: parts.scope.clone(),
-                authenticated_at: parts.authenticated_at.as_unix(),
+                subject: parts.subject.to_owned(),
+                person: resolved.map(Resolved::person),
+                family: parts.family.clone(),
             };
-            let plain = zeroize::Zeroizing::new(serde_json::to_vec(&renewal).unwrap_or_default());
+            let plain = Zeroizing::new(serde_json::to_vec(&renewal).unwrap_or_default());
             let lines = set.seal(&self.sealing, &name, &plain, life, present);
             cookies.extend(lines.map_err(|_| {
                 SignInError::not_allowed("The provider's refresh token is too long")
@@ -194,128 +280,8 @@ impl Inner {
         );
         Ok(())
     }
-
-    /// Ends a session here first, then says where it can be ended at the provider.
-    ///
-    /// # Cancel safety
-    ///
-    /// A revocation that was begun is completed or not at all.
-    pub(crate) async fn logout(
-        &self,
-        provider: &str,
-        params: &Params,
-        headers: &HeaderMap,
-    ) -> Result<Answer, SignInError> {
-        let guest = self.is_guest(provider);
-        if !guest {
-            self.environments(provider)?;
-        }
-        check_requested_with(headers)?;
-        if let Some(origin) = headers.get(ORIGIN) {
-            let allowed = origin
-                .to_str()
-                .is_ok_and(|origin| self.origins.allows(origin));
-            if !allowed {
-                return Err(SignInError::not_allowed("Origin is not allowed"));
-            }
-        }
-        let mut cookies = Vec::new();
-        if let Some(session) = self
-            .sessions
-            .open(headers)
-            .filter(|s| s.provider == provider)
-        {
-            self.sessions.revoke(&session).await?;
-            tracing::info!(target: "tower_identity", provider, user = session.user, "signed out");
-        }
-        cookies.extend(self.sessions.clear(headers));
-        for kind in ["refresh-token", "granted-scope"] {
-            let (name, set) = self.provider_cookie(provider, kind);
-            cookies.extend(set.clear(&name, Cookies::of(headers)));
-        }
-        let environment = params.get("env")?;
-        let mut body = None;
-        if let Some(entry) = environment
-            .filter(|_| !guest)
-            .and_then(|env| self.entry(provider, env).ok())
-        {
-            let url = entry
-                .provider
-                .sign_out(self.origins.app())
-                .await
-                .filter(may_navigate_to);
-            body = url.map(|url| json!({ "logoutUrl": url.as_str() }));
-        }
-        Ok(Answer { body, cookies })
-    }
-
-    pub(super) fn is_guest(&self, provider: &str) -> bool {
-        provider == "guest" && self.guest.is_some()
-    }
-
-    /// The guest's refresh is the sign-in itself (spec section 10.8).
-    async fn guest(&self, headers: &HeaderMap) -> Result<Answer, SignInError> {
-        let guest = self.guest.as_ref().filter(|guest| guest.allowed).ok_or_else(|| {
-            SignInError::not_allowed("The guest provider cannot be used outside of a development environment unless 'auth.providers.guest.dangerouslyAllowOutsideDevelopment' is enabled")
-        })?;
-        let user = guest
-            .config
-            .user
-            .clone()
-            .ok_or_else(|| SignInError::authentication("The guest is nobody"))?;
-        let known = match &self.catalog {
-            Some(catalog) => catalog.find_user(&UserQuery::Ref(user.clone())).await.ok(),
-            None => None,
-        };
-        let profile = Profile {
-            display_name: known
-                .as_ref()
-                .and_then(|found| found.display_name().map(str::to_owned)),
-            ..Profile::default()
-        };
-        let ownership = known.as_ref().map(|found| found.ownership().to_vec());
-        let ownership = ownership
-            .or_else(|| guest.config.ownership.clone())
-            .unwrap_or_else(|| vec![user.clone()]);
-        let parts = SessionParts {
-            provider: "guest",
-            environment: &self.environment,
-            scope: String::new(),
-            authenticated_at: self.clock.now(),
-        };
-        let mut cookies = Vec::new();
-        let resolved = Resolved { user, ownership };
-        let identity = self
-            .begin_session(
-                &resolved,
-                profile.clone(),
-                &parts,
-                SESSION,
-                headers,
-                &mut cookies,
-            )
-            .await?;
-        Ok(Answer {
-            body: Some(json!({ "profile": profile, "backstageIdentity": identity })),
-            cookies,
-        })
-    }
 }
 
-/// Only a script of an allowed origin can send this header: a form, an image or a link cannot.
-fn check_requested_with(headers: &HeaderMap) -> Result<(), SignInError> {
-    if headers
-        .get("x-requested-with")
-        .is_some_and(|value| value == "XMLHttpRequest")
-    {
-        Ok(())
-    } else {
-        Err(SignInError::authentication(
-            "Invalid X-Requested-With header",
-        ))
-    }
-}
-
-fn may_navigate_to(url: &Url) -> bool {
-    url.scheme() == "https" || url.host_str().is_some_and(is_loopback)
+fn missing() -> SignInError {
+    SignInError::input("Missing session cookie")
 }

@@ -3,6 +3,7 @@
 use crate::catalog::{Catalog, CatalogError, UserQuery};
 use crate::identity::EntityRef;
 use crate::provider::ProviderProfile;
+use crate::session::Person;
 
 use super::{SignInError, SignInErrorKind};
 
@@ -26,6 +27,7 @@ enum Rule {
 pub(super) struct Resolved {
     pub(super) user: EntityRef,
     pub(super) ownership: Vec<EntityRef>,
+    pub(super) in_catalog: bool,
 }
 
 /// What became of one resolver.
@@ -146,6 +148,7 @@ impl Resolver {
                     return Ok(Step::Found(Resolved {
                         user: user.entity_ref().clone(),
                         ownership: user.ownership().to_vec(),
+                        in_catalog: true,
                     }));
                 }
                 Err(CatalogError::NotFound) => {}
@@ -166,10 +169,7 @@ impl Resolver {
             }
         }
         match user_ref(&fallback).filter(|_| self.without_catalog) {
-            Some(user) => Ok(Step::Found(Resolved {
-                ownership: vec![user.clone()],
-                user,
-            })),
+            Some(user) => Ok(Step::Found(Resolved::alone(user))),
             None => Ok(Step::NotFound(format!("no user for {queries:?}"))),
         }
     }
@@ -179,9 +179,8 @@ impl Resolver {
         let missing =
             || SignInError::authentication("Login failed, user profile does not contain an email");
         let email = profile.email.as_deref().ok_or_else(missing)?;
-        let plain = email.chars().all(|c| {
-            !c.is_whitespace() && !c.is_control() && c != '"' && c != '\u{ff20}' && c != '\u{fe6b}'
-        });
+        // What is not ASCII may look like a letter that is, or become one: such an address is nobody's here.
+        let plain = email.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
         let parts = email.split_once('@').filter(|(local, domain)| {
             !local.is_empty()
                 && !domain.is_empty()
@@ -204,6 +203,30 @@ impl Resolver {
             .because(domain));
         }
         Ok(email.to_owned())
+    }
+}
+
+impl Resolved {
+    /// Somebody whom the catalog does not know: they own what they are.
+    pub(super) fn alone(user: EntityRef) -> Self {
+        Self {
+            ownership: vec![user.clone()],
+            user,
+            in_catalog: false,
+        }
+    }
+
+    /// The same for a cookie.
+    pub(super) fn person(&self) -> Person {
+        Person {
+            user: self.user.as_str().to_owned(),
+            ownership: self
+                .ownership
+                .iter()
+                .map(|e| e.as_str().to_owned())
+                .collect(),
+            in_catalog: self.in_catalog,
+        }
     }
 }
 
@@ -237,8 +260,10 @@ pub(super) async fn resolve(
 }
 
 fn user_ref(name: &str) -> Option<EntityRef> {
-    // A name is a name: what reads as a ref of another kind or namespace is nobody.
-    if name.contains([':', '/']) {
+    // A name is a name: what reads as a ref of another kind or namespace is nobody. Letters beyond ASCII are in no
+    // entity's name, and some of them look like, or fold to, those that are.
+    let plain = |b: u8| b.is_ascii_graphic() && b != b':' && b != b'/';
+    if !name.bytes().all(plain) {
         return None;
     }
     EntityRef::parse(&format!("user:default/{name}")).ok()

@@ -86,7 +86,7 @@ impl Inner {
         let location = entry.provider.authorization_url(&attempt.request()).await?;
         Ok(Started {
             location,
-            cookies: attempt.seal(self, headers),
+            cookies: attempt.seal(self, headers)?,
         })
     }
 }

@@ -11,6 +11,9 @@ use futures::future::{BoxFuture, ready};
 use super::{Store, StoreError};
 use crate::clock::Clock;
 
+/// How often the dead are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+
 /// Entries in memory, bounded in number: when it is full of living entries it refuses new ones,
 /// because forgetting a used state early would let it be used again.
 ///
@@ -22,7 +25,12 @@ pub struct MemoryStore {
     kinds: Mutex<HashMap<String, Entries>>,
 }
 
-type Entries = HashMap<String, Entry>;
+#[derive(Default)]
+struct Entries {
+    living: HashMap<String, Entry>,
+    /// When the dead were last looked for. A full store must not look at every entry for each one it refuses.
+    swept: Option<Duration>,
+}
 
 struct Entry {
     value: Vec<u8>,
@@ -30,10 +38,10 @@ struct Entry {
 }
 
 impl MemoryStore {
-    /// An empty store of at most 100 000 entries of each kind.
+    /// An empty store of at most a million entries of each kind.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self::with_capacity(clock, 100_000)
+        Self::with_capacity(clock, 1_000_000)
     }
 
     /// An empty store of at most `capacity` entries of each kind.
@@ -64,22 +72,18 @@ impl Store for MemoryStore {
         life: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let result = self.with(key, |entries, now| {
-            if entries.get(key).is_some_and(|entry| entry.dies > now) {
+            if entries.get(key, now).is_some() {
                 return Ok(false);
             }
-            if entries.len() >= self.capacity {
-                entries.retain(|_, entry| entry.dies > now);
-            }
-            if entries.len() >= self.capacity {
+            entries.sweep(now);
+            if entries.living.len() >= self.capacity {
                 return Err(StoreError::Full);
             }
-            entries.insert(
-                key.to_owned(),
-                Entry {
-                    value: value.to_vec(),
-                    dies: now + life,
-                },
-            );
+            let entry = Entry {
+                value: value.to_vec(),
+                dies: now.saturating_add(life),
+            };
+            entries.living.insert(key.to_owned(), entry);
             Ok(true)
         });
         ready(result).boxed()
@@ -87,10 +91,7 @@ impl Store for MemoryStore {
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         let value = self.with(key, |entries, now| {
-            entries
-                .get(key)
-                .filter(|entry| entry.dies > now)
-                .map(|entry| entry.value.clone())
+            entries.get(key, now).map(|entry| entry.value.clone())
         });
         ready(Ok(value)).boxed()
     }
@@ -98,11 +99,26 @@ impl Store for MemoryStore {
     fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         let value = self.with(key, |entries, now| {
             entries
+                .living
                 .remove(key)
                 .filter(|entry| entry.dies > now)
                 .map(|entry| entry.value)
         });
         ready(Ok(value)).boxed()
+    }
+}
+
+impl Entries {
+    fn get(&self, key: &str, now: Duration) -> Option<&Entry> {
+        self.living.get(key).filter(|entry| entry.dies > now)
+    }
+
+    /// Forgets the dead, at most once a minute.
+    fn sweep(&mut self, now: Duration) {
+        if self.swept.is_none_or(|at| now >= at + SWEEP) {
+            self.living.retain(|_, entry| entry.dies > now);
+            self.swept = Some(now);
+        }
     }
 }
 
@@ -152,6 +168,8 @@ mod tests {
             Ok(true),
             "another kind has its own room"
         );
+        let forever = store.put_if_absent("z:a", b"", Duration::MAX).await;
+        assert_eq!(forever, Ok(true));
         hand.advance(MINUTE);
         assert_eq!(store.get("x:a").await, Ok(None));
         assert_eq!(store.take("x:a").await, Ok(None));

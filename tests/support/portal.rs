@@ -24,7 +24,10 @@ pub(crate) async fn guest(sign_in: &SignIn) -> String {
         Ok::<_, std::convert::Infallible>(http::Response::new(Full::<Bytes>::default()))
     });
     let service = OAuthCallbackLayer::new(sign_in.clone()).layer(nothing);
-    let headers = [("x-requested-with", "XMLHttpRequest")];
+    let headers = [
+        ("x-requested-with", "XMLHttpRequest"),
+        ("host", "127.0.0.1:7007"),
+    ];
     let answer = send(
         &service,
         request("GET", "/api/auth/guest/refresh", &headers),

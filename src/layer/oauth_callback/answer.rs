@@ -1,11 +1,13 @@
 //! The answers of the sign-in's paths.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
-    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body;
@@ -17,11 +19,13 @@ use crate::credential::BearerToken;
 use crate::layer::page::{ErrorPage, Page, error_page, popup_frame};
 use crate::rejection::{Challenge, RejectionKind};
 use crate::secret::random;
-use crate::sign_in::{Completion, End, Params, SignIn, SignInError, SignInErrorKind};
+use crate::sign_in::{Completion, End, Failure, Params, SignIn, SignInError, SignInErrorKind};
 use crate::verify::{Outcome, Verify as _};
 
 /// A form of ours is never larger.
 const MAX_FORM: usize = 64 * 1024;
+/// Nor does one take this long.
+const FORM_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Answers a request that is for the sign-in.
 pub(super) fn answer<B>(
@@ -34,18 +38,24 @@ where
     B::Data: Buf + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // HTTP/2 names the host in the URI only.
+    if let Some(authority) = parts.uri.authority()
+        && !parts.headers.contains_key(HOST)
+        && let Ok(host) = HeaderValue::try_from(authority.as_str())
+    {
+        parts.headers.insert(HOST, host);
+    }
     async move {
         // Only a callback by form has a body that anybody reads (OAuth 2.0 Form Post Response Mode).
         let form = match &route {
             Route::Callback(_) if parts.method == Method::POST => {
-                match Limited::new(body, MAX_FORM).collect().await {
-                    Ok(body) => body.to_bytes(),
-                    Err(_) => {
-                        return failure_page(
-                            &SignInError::input("The form can't be read"),
-                            Vec::new(),
-                        );
+                let read = Limited::new(body, MAX_FORM).collect();
+                match tokio::time::timeout(FORM_DEADLINE, read).await {
+                    Ok(Ok(body)) => body.to_bytes(),
+                    Ok(Err(_)) | Err(_) => {
+                        let error = SignInError::input("The form can't be read");
+                        return failure_page(&error, Vec::new());
                     }
                 }
             }
@@ -67,18 +77,18 @@ async fn respond(
     let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
     let get = parts.method == Method::GET;
     let post = parts.method == Method::POST;
-    let result = match route {
+    let result: Result<Response<Bytes>, Failure> = match route {
         Route::Start(provider) if get => match engine.start(provider, &query, headers).await {
-            Ok(started) => Ok(redirect(started.location.as_str(), started.cookies)),
+            Ok(started) => Ok(redirect(started.location.as_str(), started.cookies, get)),
             // A person sees this one.
             Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         },
         // A prefetch, like a HEAD, must not spend the code (LF-26).
         Route::Callback(_)
             if get && (headers.contains_key("sec-purpose") || headers.contains_key("purpose")) =>
         {
-            Err(SignInError::not_allowed("A sign-in is not prefetched"))
+            Err(SignInError::not_allowed("A sign-in is not prefetched").into())
         }
         Route::Callback(provider) if get || post => {
             let params = if form.is_empty() {
@@ -88,6 +98,7 @@ async fn respond(
             };
             Ok(completion(
                 engine.callback(provider, &params, headers).await,
+                get,
             ))
         }
         Route::Refresh(provider) if get || post => engine
@@ -102,25 +113,28 @@ async fn respond(
         Route::OpenIdConfiguration if get => {
             Ok(public_json(&openid_configuration(engine.base_url())))
         }
-        Route::UserInfo if get => user_info(sign_in, headers).await,
-        Route::Unknown(provider) if provider.is_empty() => Err(not_found("Not found".into())),
+        Route::UserInfo if get => user_info(sign_in, headers).await.map_err(Failure::from),
+        Route::Unknown(provider) if provider.is_empty() => Err(not_found()),
         Route::Start(provider)
         | Route::Callback(provider)
         | Route::Refresh(provider)
         | Route::Logout(provider)
-        | Route::Unknown(provider) => Err(not_found(format!(
-            "Unknown auth provider '{}'",
-            provider.escape_default()
-        ))),
-        Route::Jwks | Route::OpenIdConfiguration | Route::UserInfo => {
-            Err(not_found("Not found".into()))
-        }
+        | Route::Unknown(provider) => Err(unknown(provider)),
+        Route::Jwks | Route::OpenIdConfiguration | Route::UserInfo => Err(not_found()),
     };
-    result.unwrap_or_else(|error| json_error(&error, parts))
+    result.unwrap_or_else(|Failure { error, cookies }| {
+        with_cookies(json_error(&error, parts), cookies)
+    })
 }
 
-fn not_found(message: String) -> SignInError {
-    SignInError::new(SignInErrorKind::NotFound, message)
+fn not_found() -> Failure {
+    SignInError::new(SignInErrorKind::NotFound, "Not found").into()
+}
+
+/// Backstage's words for whatever it has no route for, a wrong method among it.
+fn unknown(provider: &str) -> Failure {
+    let sentence = "There is no such way to sign in here";
+    SignInError::not_found("Unknown auth provider ", provider, "", sentence).into()
 }
 
 fn is_page(headers: &HeaderMap) -> bool {
@@ -129,10 +143,10 @@ fn is_page(headers: &HeaderMap) -> bool {
         .is_some_and(|mode| mode == "navigate")
 }
 
-fn completion(completion: Completion) -> Response<Bytes> {
+fn completion(completion: Completion, get: bool) -> Response<Bytes> {
     let Completion { end, cookies } = completion;
     match end {
-        End::Redirect(url) => redirect(url.as_str(), cookies),
+        End::Redirect(url) => redirect(url.as_str(), cookies, get),
         End::Page(error) => failure_page(&error, cookies),
         End::Frame { message, origin } => {
             let mut response = page(StatusCode::OK, popup_frame(&message, &origin), cookies);
@@ -155,10 +169,10 @@ fn session_answer(answer: crate::sign_in::Answer) -> Response<Bytes> {
 /// The failure in words that a person can act on, with a reference that stands in the log as well.
 fn failure_page(error: &SignInError, cookies: Vec<HeaderValue>) -> Response<Bytes> {
     let reference = random::uuid();
-    tracing::warn!(target: "tower_identity", reference, message = error.message(), detail = ?error.detail(), "sign-in failed");
+    tracing::warn!(target: "tower_identity", reference, error = ?error.message(), detail = ?error.detail(), "sign-in failed");
     let document = error_page(&ErrorPage {
         title: "Signing in did not work",
-        sentence: error.message(),
+        sentence: error.sentence(),
         reference: &reference,
         try_again: Some("/"),
     });
@@ -179,11 +193,15 @@ fn page(status: StatusCode, document: Page, cookies: Vec<HeaderValue>) -> Respon
     with_cookies(private(response), cookies)
 }
 
-/// Backstage's 302 (spec sections 2.2, 2.4). Browsers turn a POST into a GET on it as they do on a 303;
-/// a 307 or 308, which would repeat the form, is never sent (RFC 9700 section 4.12).
-fn redirect(to: &str, cookies: Vec<HeaderValue>) -> Response<Bytes> {
+/// Backstage's 302 (spec sections 2.2, 2.4), after a form a 303: what the form held must not go any further
+/// (RFC 9700 section 4.12).
+fn redirect(to: &str, cookies: Vec<HeaderValue>, get: bool) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::FOUND;
+    *response.status_mut() = if get {
+        StatusCode::FOUND
+    } else {
+        StatusCode::SEE_OTHER
+    };
     match HeaderValue::try_from(to) {
         Ok(to) => {
             response.headers_mut().insert(LOCATION, to);
@@ -206,7 +224,7 @@ fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
 /// Backstage's error body (spec section 8.4).
 fn json_error(error: &SignInError, parts: &request::Parts) -> Response<Bytes> {
     if !error.detail().is_empty() {
-        tracing::info!(target: "tower_identity", path = parts.uri.path(), message = error.message(), detail = ?error.detail(), "refused");
+        tracing::info!(target: "tower_identity", path = parts.uri.path(), error = ?error.message(), detail = ?error.detail(), "refused");
     }
     let status = error.status();
     let body = json!({

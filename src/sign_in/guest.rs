@@ -1,0 +1,103 @@
+//! The guest's refresh, which is the sign-in itself (spec section 10.8).
+
+use http::HeaderMap;
+use http::header::HOST;
+use serde_json::json;
+
+use super::callback::SessionParts;
+use super::refresh::Answer;
+use super::resolver::Resolved;
+use super::{Inner, SESSION, SignInError};
+use crate::catalog::UserQuery;
+use crate::http_client::is_loopback;
+use crate::identity::Profile;
+use crate::session::Family;
+
+impl Inner {
+    pub(super) fn is_guest(&self, provider: &str) -> bool {
+        provider == "guest" && self.guest.is_some()
+    }
+
+    /// Signs the guest in.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is kept on this side.
+    pub(super) async fn guest(&self, headers: &HeaderMap) -> Result<Answer, SignInError> {
+        let guest = self.guest.as_ref().filter(|guest| guest.allowed).ok_or_else(|| {
+            SignInError::not_allowed("The guest provider cannot be used outside of a development environment unless 'auth.providers.guest.dangerouslyAllowOutsideDevelopment' is enabled")
+        })?;
+        if !guest.config.anywhere && !is_for_this_machine(headers) {
+            return Err(SignInError::not_allowed(
+                "The guest provider is for browsers on this machine only",
+            ));
+        }
+        let user = guest
+            .config
+            .user
+            .clone()
+            .ok_or_else(|| SignInError::authentication("The guest is nobody"))?;
+        let known = match &self.catalog {
+            Some(catalog) => catalog.find_user(&UserQuery::Ref(user.clone())).await.ok(),
+            None => None,
+        };
+        let profile = Profile {
+            display_name: known
+                .as_ref()
+                .and_then(|found| found.display_name().map(str::to_owned)),
+            ..Profile::default()
+        };
+        let in_catalog = known.is_some();
+        let ownership = known.map(|found| found.ownership().to_vec());
+        let ownership = ownership
+            .or_else(|| guest.config.ownership.clone())
+            .unwrap_or_else(|| vec![user.clone()]);
+        let parts = SessionParts {
+            provider: "guest",
+            environment: &self.environment,
+            subject: "guest",
+            scope: String::new(),
+            family: self.guest_family(headers).await?,
+        };
+        let mut cookies = Vec::new();
+        let resolved = Resolved {
+            user,
+            ownership,
+            in_catalog,
+        };
+        let identity = self
+            .begin_session(
+                &resolved,
+                profile.clone(),
+                &parts,
+                false,
+                headers,
+                &mut cookies,
+            )
+            .await?;
+        tracing::info!(target: "tower_identity", provider = "guest", user = %resolved.user, "signed in");
+        Ok(Answer {
+            body: Some(json!({ "profile": profile, "backstageIdentity": identity })),
+            cookies,
+        })
+    }
+
+    /// A guest who comes again goes on: whoever asks in a loop would fill the store with ended sign-ins otherwise.
+    async fn guest_family(&self, headers: &HeaderMap) -> Result<Family, SignInError> {
+        let session = self.sessions.open(headers);
+        let session = session.filter(|session| session.provider == "guest");
+        if let Some(session) = session
+            && !self.sessions.is_revoked(&session.family).await?
+        {
+            return Ok(session.family);
+        }
+        Ok(Family::new(self.clock.now().plus(SESSION)))
+    }
+}
+
+/// Whether the request names this machine: a page that has its name point here, or a neighbour in the network, does not.
+fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+    authority.is_some_and(|authority| is_loopback(authority.host()))
+}
