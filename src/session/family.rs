@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "sign-in")]
 use crate::clock::Timestamp;
 
 /// A sign-in: the session it began, the sessions that renew it, and what renews them. All of them end together,
@@ -23,6 +24,7 @@ impl Family {
         }
     }
 
+    #[cfg(feature = "sign-in")]
     pub(crate) fn ends_at(&self) -> Timestamp {
         Timestamp::from_unix(self.ends_at)
     }
