@@ -3,7 +3,7 @@
 use super::Section;
 use crate::clock::Timestamp;
 use crate::error::{ConfigError, ConfigMistake};
-use crate::identity::{Restriction, Scopes};
+use crate::identity::{Action, Restriction, Scopes};
 use crate::secret::Secret;
 use crate::verify::ApiKeys;
 use crate::verify::api_key::{KeyDigest, KeyRecord, check_secret};
@@ -150,10 +150,33 @@ fn common(section: &Section<'_>, mut record: KeyRecord) -> Option<KeyRecord> {
 
 fn restriction(section: Section<'_>) -> Option<Restriction> {
     let plugin = section.required_string("plugin");
-    let permissions = section.string_list("permission").unwrap_or_default();
-    if section.has("permissionAttribute") {
-        section.mistake("permissionAttribute", "not supported yet");
-    }
+    let permissions = section.string_list("permission");
+    let actions = section.section("permissionAttribute").map(|attribute| {
+        let words = attribute.string_list("action");
+        let named = words.as_deref().unwrap_or_default();
+        let known = |word: &String| {
+            let found = Action::ALL
+                .into_iter()
+                .find(|action| action.as_str() == word);
+            if found.is_none() {
+                attribute.mistake(
+                    "action",
+                    "expected one of \"create\", \"read\", \"update\", \"delete\"",
+                );
+            }
+            found
+        };
+        let actions: Vec<Action> = named.iter().filter_map(known).collect();
+        attribute.finish();
+        words.map(|_| actions)
+    });
     section.finish();
-    Some(Restriction::to_plugin(plugin?).with_permissions(permissions))
+    let mut only = Restriction::to_plugin(plugin?);
+    if let Some(permissions) = permissions {
+        only = only.with_permissions(permissions);
+    }
+    if let Some(actions) = actions.flatten() {
+        only = only.with_actions(actions);
+    }
+    Some(only)
 }

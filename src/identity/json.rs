@@ -24,6 +24,9 @@ impl Serialize for Identity {
             map.serialize_entry("provider", provider)?;
         }
         if let Some(user) = self.user() {
+            if let Some(actor) = user.actor() {
+                map.serialize_entry("actor", actor.subject())?;
+            }
             let profile = user.profile();
             for (key, value) in [
                 ("displayName", &profile.display_name),

@@ -11,12 +11,15 @@ use http::{Extensions, Request};
 mod entity_ref;
 mod json;
 mod principal;
+mod restriction;
 mod scopes;
 
 pub use self::entity_ref::{EntityRef, EntityRefError};
-pub use self::principal::{Principal, Profile, Restriction, Service, User};
+pub use self::principal::{Principal, Profile, Service, User};
+pub use self::restriction::{Action, Permission, Restriction};
 pub use self::scopes::Scopes;
 use crate::clock::Timestamp;
+use crate::secret::Secret;
 
 /// A caller whose identity has been proven for this request.
 ///
@@ -58,6 +61,9 @@ struct Facts {
     issuer: Option<Arc<str>>,
     provider: Option<Box<str>>,
     expires_at: Option<Timestamp>,
+    limited: bool,
+    /// The limited token that lets a plugin call others on the user's behalf.
+    delegation: Option<Secret<String>>,
 }
 
 // ===== impl Identity =====
@@ -152,6 +158,17 @@ impl Identity {
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.0.expires_at
     }
+
+    /// Whether it was proven by a limited user token or the cookie that holds one: such a proof reaches
+    /// only routes that are open to cookies.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.0.limited
+    }
+
+    pub(crate) fn delegation(&self) -> Option<&Secret<String>> {
+        self.0.delegation.as_ref()
+    }
 }
 
 impl fmt::Debug for Identity {
@@ -183,6 +200,8 @@ impl VerifiedIdentity {
             issuer: None,
             provider: None,
             expires_at: None,
+            limited: false,
+            delegation: None,
         })
     }
 
@@ -208,6 +227,42 @@ impl VerifiedIdentity {
     pub fn with_expiry(mut self, expires_at: Timestamp) -> Self {
         self.0.expires_at = Some(expires_at);
         self
+    }
+
+    /// Marks a proof that is good only where a route says so: that of a limited user token.
+    pub(crate) fn limited(mut self) -> Self {
+        self.0.limited = true;
+        self
+    }
+
+    /// Adds the limited token that lets others be called on the user's behalf.
+    pub(crate) fn with_delegation(mut self, limited: Secret<String>) -> Self {
+        self.0.delegation = Some(limited);
+        self
+    }
+
+    /// The same proof, good everywhere: what was limited has been passed on by somebody who may.
+    pub(crate) fn without_limit(mut self) -> Self {
+        self.0.limited = false;
+        self
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.0.limited
+    }
+
+    /// When the proof ends.
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
+        self.0.expires_at
+    }
+
+    /// The same proof of the same person, through a service that acts on their behalf; `None` for a service's.
+    pub(crate) fn on_behalf(mut self, actor: Service) -> Option<Self> {
+        let Principal::User(user) = self.0.principal else {
+            return None;
+        };
+        self.0.principal = Principal::User(user.with_actor(actor));
+        Some(self)
     }
 
     /// The person or the machine.

@@ -1,6 +1,6 @@
 //! People and machines.
 
-use super::EntityRef;
+use super::{EntityRef, Permission, Restriction};
 
 /// A person or a machine.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct User {
     entity_ref: Option<EntityRef>,
     ownership: Vec<EntityRef>,
     profile: Profile,
+    actor: Option<Box<Service>>,
 }
 
 /// How to show a person. Never a key to anything: names and addresses change hands.
@@ -43,13 +44,6 @@ pub struct Service {
     subject: Box<str>,
     key_id: Option<Box<str>>,
     restrictions: Option<Vec<Restriction>>,
-}
-
-/// What a restricted key may be used for (Backstage's `accessRestrictions`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restriction {
-    plugin: Box<str>,
-    permissions: Vec<Box<str>>,
 }
 
 // ===== impl Principal =====
@@ -77,6 +71,7 @@ impl User {
             ownership: vec![entity_ref.clone()],
             entity_ref: Some(entity_ref),
             profile: Profile::default(),
+            actor: None,
         }
     }
 
@@ -88,6 +83,7 @@ impl User {
             entity_ref: None,
             ownership: Vec::new(),
             profile: Profile::default(),
+            actor: None,
         }
     }
 
@@ -102,6 +98,13 @@ impl User {
     #[must_use]
     pub fn with_profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Names the service that acts on their behalf.
+    #[must_use]
+    pub fn with_actor(mut self, actor: Service) -> Self {
+        self.actor = Some(Box::new(actor));
         self
     }
 
@@ -133,6 +136,13 @@ impl User {
     #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// The service that acts on their behalf, if they do not call themselves: a plugin that passes a
+    /// request of theirs on. It is the user's rights that count.
+    #[must_use]
+    pub fn actor(&self) -> Option<&Service> {
+        self.actor.as_deref()
     }
 }
 
@@ -186,41 +196,30 @@ impl Service {
     pub fn may_use(&self, plugin: Option<&str>) -> bool {
         match &self.restrictions {
             None => true,
-            Some(only) => plugin.is_some_and(|id| only.iter().any(|r| &*r.plugin == id)),
-        }
-    }
-}
-
-// ===== impl Restriction =====
-
-impl Restriction {
-    /// To one plugin, such as `catalog`.
-    #[must_use]
-    pub fn to_plugin(plugin: impl Into<Box<str>>) -> Self {
-        Self {
-            plugin: plugin.into(),
-            permissions: Vec::new(),
+            Some(only) => plugin.is_some_and(|id| only.iter().any(|r| r.plugin() == id)),
         }
     }
 
-    /// And there to these permissions, such as `catalog.entity.read`.
+    /// Whether its restrictions leave it this permission on `plugin`. A service that is not restricted has every one.
+    ///
+    /// ```
+    /// use tower_identity::identity::{Action, Permission, Restriction, Service};
+    ///
+    /// let reader = Service::new("external:ci").with_restrictions([
+    ///     Restriction::to_plugin("catalog").with_actions([Action::Read]),
+    /// ]);
+    /// assert!(reader.permits("catalog", &Permission::new("catalog.entity.read").with_action(Action::Read)));
+    /// assert!(!reader.permits("catalog", &Permission::new("catalog.entity.delete").with_action(Action::Delete)));
+    /// assert!(!reader.permits("catalog", &Permission::new("catalog.entity.read")), "an action is asked for");
+    /// assert!(!reader.permits("search", &Permission::new("search.read").with_action(Action::Read)));
+    /// ```
     #[must_use]
-    pub fn with_permissions<P: Into<Box<str>>>(
-        mut self,
-        permissions: impl IntoIterator<Item = P>,
-    ) -> Self {
-        self.permissions = permissions.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// The plugin.
-    #[must_use]
-    pub fn plugin(&self) -> &str {
-        &self.plugin
-    }
-
-    /// The permissions; empty means every one of the plugin's.
-    pub fn permissions(&self) -> impl Iterator<Item = &str> {
-        self.permissions.iter().map(|p| &**p)
+    pub fn permits(&self, plugin: &str, permission: &Permission) -> bool {
+        match &self.restrictions {
+            None => true,
+            Some(only) => only
+                .iter()
+                .any(|r| r.plugin() == plugin && r.permits(permission)),
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::identity::EntityRef;
 use crate::secret::Secret;
 use crate::secret::encoding::base64url;
 use crate::verify::Issuer;
+use crate::verify::jwt::{kind, limited};
 
 /// A longer token is refused when it is minted, not by some server's header limit later on.
 const MAX_TOKEN: usize = 32_768;
@@ -81,16 +82,12 @@ impl TokenIssuer {
         let (iat, exp, sub) = (now.as_unix(), expires_at.as_unix(), user.as_str());
         let ent: Vec<&str> = ownership.iter().map(EntityRef::as_str).collect();
         let text = self.keys.sign_with(|sign, kid| {
-            let header = |typ: &str| json!({ "typ": typ, "alg": "ES256", "kid": kid });
             // The limited token's signature travels as `uip`: anybody can rebuild that token from this one.
-            let limited = encode(
-                &header("vnd.backstage.limited-user"),
-                &json!({ "sub": sub, "iat": iat, "exp": exp }),
-            );
+            let limited = limited::message("ES256", kid, sub, &iat.into(), &exp.into());
             let message = encode(
-                &header("vnd.backstage.user"),
+                &json!({ "typ": kind::USER, "alg": "ES256", "kid": kid }),
                 &json!({
-                    "iss": &*self.issuer, "sub": sub, "ent": ent, "aud": "backstage",
+                    "iss": &*self.issuer, "sub": sub, "ent": ent, "aud": kind::PORTAL_AUDIENCE,
                     "iat": iat, "exp": exp, "uip": sign(&limited),
                 }),
             );
@@ -99,14 +96,18 @@ impl TokenIssuer {
         if text.len() > MAX_TOKEN {
             return Err(TokenTooLong);
         }
-        Ok(MintedToken {
-            text: Secret::new(text),
-            expires_at,
-        })
+        Ok(MintedToken::new(text, expires_at))
     }
 }
 
 impl MintedToken {
+    pub(super) fn new(text: String, expires_at: Timestamp) -> Self {
+        Self {
+            text: Secret::new(text),
+            expires_at,
+        }
+    }
+
     /// The token.
     ///
     /// # Security
@@ -140,7 +141,7 @@ impl fmt::Display for TokenTooLong {
 
 impl std::error::Error for TokenTooLong {}
 
-fn encode(header: &Value, payload: &Value) -> String {
+pub(super) fn encode(header: &Value, payload: &Value) -> String {
     let part = |value: &Value| base64url(value.to_string().as_bytes());
     format!("{}.{}", part(header), part(payload))
 }

@@ -12,7 +12,7 @@ pub mod jwks;
 pub mod jwt;
 
 pub use self::api_key::{ApiKey, ApiKeys};
-pub use self::jwt::{Issuer, JwtVerifier};
+pub use self::jwt::{Issuer, JwtVerifier, PluginDirectory};
 
 /// Judges a bearer credential.
 ///

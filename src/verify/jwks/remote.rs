@@ -121,6 +121,11 @@ impl RemoteKeys {
         self.look_up_after(Duration::ZERO, algorithm, key_id)
     }
 
+    /// Whether no fetch has brought keys so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.snapshot.load().is_none()
+    }
+
     fn look_up_after(
         &self,
         cooldown: Duration,

@@ -1,20 +1,18 @@
 //! One issuer: what its tokens must look like, and whom they prove.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::Uri;
-use serde_json::{Map, Value};
 
-use super::claims::{audiences, is_issuer, subject, time_verdict};
-use super::jws::{Algorithm, Header};
-use crate::clock::{Clock, Timestamp};
+use super::jws::Algorithm;
+use super::kind::PORTAL_AUDIENCE;
+use super::plugins::PluginDirectory;
+use crate::clock::Clock;
 use crate::error::ConfigMistake;
 use crate::http_client::{Outward, check_url};
-use crate::identity::{EntityRef, Method, Profile, Scopes, Service, User, VerifiedIdentity};
+use crate::identity::Restriction;
 use crate::verify::jwks::{KeySet, KeySource, RemoteKeys};
-
-/// More groups than this in one token are an error, never cut off.
-const MAX_OWNERSHIP: usize = 10_000;
 
 /// An issuer whose tokens are believed, and under which conditions.
 ///
@@ -32,19 +30,45 @@ const MAX_OWNERSHIP: usize = 10_000;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Issuer {
-    pub(super) url: Arc<str>,
-    audiences: Vec<Box<str>>,
-    profile: TokenProfile,
-    algorithms: Vec<Algorithm>,
+    pub(super) names: Names,
+    pub(super) audiences: Audiences,
+    pub(super) profile: TokenProfile,
+    pub(super) algorithms: Vec<Algorithm>,
     keys: Keys,
-    subject_prefix: Option<Box<str>>,
+    pub(super) subject_prefix: Option<Box<str>>,
+    pub(super) restrictions: Option<Vec<Restriction>>,
+    /// Claims that must have one of some values.
+    pub(super) filters: Vec<(Box<str>, Vec<Box<str>>)>,
+}
+
+/// Whom its tokens name in `iss`.
+#[derive(Clone, Debug)]
+pub(super) enum Names {
+    /// This one.
+    One(Arc<str>),
+    /// One of these, or anybody if there are none: the key set is what is trusted.
+    OneOf {
+        key_set: Arc<str>,
+        issuers: Vec<Box<str>>,
+    },
+    /// Nobody: plugins name themselves in `sub`.
+    Plugins(PluginDirectory),
+}
+
+/// For whom its tokens are.
+#[derive(Clone, Debug)]
+pub(super) enum Audiences {
+    OneOf(Vec<Box<str>>),
+    Anybody,
 }
 
 /// Which kind of token it issues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TokenProfile {
+pub(super) enum TokenProfile {
     /// Backstage user tokens: `typ` `vnd.backstage.user`, `aud` `backstage`, a catalog user as `sub`.
     Portal,
+    /// Backstage plugin tokens: `typ` `vnd.backstage.plugin`, a plugin as `sub`.
+    Plugins,
     /// Access tokens of an OpenID Connect provider that prove people.
     People,
     /// The same, but they prove machines.
@@ -61,9 +85,37 @@ enum Keys {
 impl Issuer {
     /// A portal: its user tokens prove catalog users. Keys are found by discovery.
     pub fn portal(url: impl Into<Arc<str>>) -> Self {
-        let mut issuer = Self::oidc(url, "backstage");
+        let mut issuer = Self::oidc(url, PORTAL_AUDIENCE);
         issuer.profile = TokenProfile::Portal;
         issuer.algorithms = vec![Algorithm::Es256];
+        issuer
+    }
+
+    /// The plugins of a Backstage backend, whose tokens prove services such as `plugin:search` to the plugin
+    /// `own_id`, and users on whose behalf they call. Each plugin's keys are found through the directory.
+    ///
+    /// For whom a plugin acts is proved by the portal's key: the same verifier needs an [`Issuer::portal`].
+    pub fn plugins(own_id: impl Into<Box<str>>, directory: PluginDirectory) -> Self {
+        let mut issuer = Self::oidc("", own_id);
+        issuer.names = Names::Plugins(directory);
+        issuer.profile = TokenProfile::Plugins;
+        issuer.algorithms = vec![Algorithm::Es256];
+        issuer
+    }
+
+    /// Whoever signs with a key of the set at this URL, whatever `iss` it names, for this `audience`.
+    /// Its tokens prove machines: see [`with_service_subjects`](Self::with_service_subjects).
+    ///
+    /// This is Backstage's `externalAccess` of type `jwks`. A token of a configured issuer is never
+    /// judged by such a set.
+    pub fn key_set(url: impl Into<Arc<str>>, audience: impl Into<Box<str>>) -> Self {
+        let key_set: Arc<str> = url.into();
+        let mut issuer = Self::oidc("", audience).with_service_subjects("external:");
+        issuer.keys = Keys::At(key_set.to_string());
+        issuer.names = Names::OneOf {
+            key_set,
+            issuers: Vec::new(),
+        };
         issuer
     }
 
@@ -71,18 +123,60 @@ impl Issuer {
     /// Each proves a person, known as [`User::foreign`]. Keys are found by discovery.
     pub fn oidc(url: impl Into<Arc<str>>, audience: impl Into<Box<str>>) -> Self {
         Self {
-            url: url.into(),
-            audiences: vec![audience.into()],
+            names: Names::One(url.into()),
+            audiences: Audiences::OneOf(vec![audience.into()]),
             profile: TokenProfile::People,
             algorithms: Algorithm::ASYMMETRIC.to_vec(),
             keys: Keys::Discovery,
             subject_prefix: None,
+            restrictions: None,
+            filters: Vec::new(),
         }
     }
 
     /// Accepts another audience as well.
     pub fn add_audience(mut self, audience: impl Into<Box<str>>) -> Self {
-        self.audiences.push(audience.into());
+        match &mut self.audiences {
+            Audiences::OneOf(ours) => ours.push(audience.into()),
+            Audiences::Anybody => self.audiences = Audiences::OneOf(vec![audience.into()]),
+        }
+        self
+    }
+
+    /// Accepts tokens whoever they are meant for.
+    ///
+    /// # Security
+    ///
+    /// A token that was issued for another service, and that this service's holder can therefore read, is then
+    /// good here as well.
+    pub fn dangerously_accept_any_audience(mut self) -> Self {
+        self.audiences = Audiences::Anybody;
+        self
+    }
+
+    /// Of a [`key_set`](Self::key_set): its tokens must name this `iss`, or another that was added.
+    pub fn add_issuer(mut self, issuer: impl Into<Box<str>>) -> Self {
+        if let Names::OneOf { issuers, .. } = &mut self.names {
+            issuers.push(issuer.into());
+        }
+        self
+    }
+
+    /// Its tokens must have this claim, with one of these values: the pipelines of one project, say. A number or a
+    /// boolean counts as its text, and of a list one item is enough.
+    pub fn add_required_claim<V: Into<Box<str>>>(
+        mut self,
+        claim: impl Into<Box<str>>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        self.filters.push((claim.into(), values));
+        self
+    }
+
+    /// The services that its tokens prove may be used here only. An empty list allows nothing.
+    pub fn with_restrictions(mut self, only: impl IntoIterator<Item = Restriction>) -> Self {
+        self.restrictions = Some(only.into_iter().collect());
         self
     }
 
@@ -125,136 +219,78 @@ impl Issuer {
         !matches!(self.keys, Keys::Source(_))
     }
 
+    pub(super) fn is_portal(&self) -> bool {
+        self.profile == TokenProfile::Portal
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Whether its conditions can be met at all.
+    pub(super) fn check(&self) -> Result<(), ConfigMistake> {
+        let empty = match &self.audiences {
+            Audiences::OneOf(ours) => ours.is_empty() || ours.iter().any(|a| a.is_empty()),
+            Audiences::Anybody => false,
+        };
+        if empty {
+            return Err(self.mistake("the audience is empty"));
+        }
+        if self.algorithms.is_empty() {
+            return Err(self.mistake("no asymmetric algorithm is left to accept"));
+        }
+        let Names::Plugins(directory) = &self.names else {
+            return Ok(());
+        };
+        match &self.audiences {
+            Audiences::OneOf(ids) if ids.iter().all(|id| PluginDirectory::is_id(id)) => {
+                directory.check()
+            }
+            _ => Err(self.mistake("expected an id of letters, digits, '-' and '_'")),
+        }
+    }
+
+    pub(super) fn client(&self, client: Option<&Outward>) -> Result<Outward, ConfigMistake> {
+        client
+            .cloned()
+            .ok_or_else(|| self.mistake("no HTTP client"))
+    }
+
     pub(super) fn key_source(
         &self,
         client: Option<&Outward>,
         clock: &Clock,
     ) -> Result<KeySource, ConfigMistake> {
-        let mistake = |message: String| ConfigMistake::new(format!("issuer {}", self.url), message);
-        if self.audiences.iter().any(|a| a.is_empty()) {
-            return Err(mistake("the audience is empty".into()));
-        }
-        if self.algorithms.is_empty() {
-            return Err(mistake("no asymmetric algorithm is left to accept".into()));
-        }
         let parse = |url: &str| {
             let uri: Uri = url
                 .parse()
-                .map_err(|_| mistake(format!("{url} is not a URL")))?;
-            check_url(&uri).map(|()| uri).map_err(mistake)
+                .map_err(|_| self.mistake(format!("{url} is not a URL")))?;
+            check_url(&uri).map(|()| uri).map_err(|e| self.mistake(e))
         };
-        let client = || {
-            client
-                .cloned()
-                .ok_or_else(|| mistake("no HTTP client".into()))
-        };
-        match &self.keys {
-            Keys::Source(source) => Ok(source.clone()),
-            Keys::At(url) => Ok(KeySource::Remote(RemoteKeys::at(
-                parse(url)?,
-                client()?,
-                clock.clone(),
-            ))),
-            Keys::Discovery => {
-                let base = self.url.strip_suffix('/').unwrap_or(&self.url);
+        let keys = match (&self.keys, &self.names) {
+            (Keys::Source(source), _) => return Ok(source.clone()),
+            (Keys::At(url), _) => RemoteKeys::at(parse(url)?, self.client(client)?, clock.clone()),
+            (Keys::Discovery, Names::One(url)) => {
+                let base = url.strip_suffix('/').unwrap_or(url);
                 let document = parse(&format!("{base}/.well-known/openid-configuration"))?;
-                let keys = RemoteKeys::discovered(&self.url, document, client()?, clock.clone());
-                Ok(KeySource::Remote(keys))
+                RemoteKeys::discovered(url, document, self.client(client)?, clock.clone())
             }
-        }
+            (Keys::Discovery, _) => return Err(self.mistake("no key set is named")),
+        };
+        Ok(KeySource::Remote(keys))
     }
 
-    /// What can be said of a token before its signature is looked at.
-    pub(super) fn accepts(&self, header: &Header) -> Result<(), &'static str> {
-        if !self.algorithms.contains(&header.algorithm) {
-            return Err("its algorithm is not one of the issuer's");
-        }
-        let typ = match self.profile {
-            TokenProfile::Portal => header.typ.as_deref() == Some("vnd.backstage.user"),
-            TokenProfile::People | TokenProfile::Machines => {
-                header.typ.is_none() || header.is_typ("JWT") || header.is_typ("at+jwt")
-            }
-        };
-        typ.then_some(())
-            .ok_or("its typ is that of another kind of token")
-    }
-
-    /// Judges the claims of a token whose signature holds.
-    pub(super) fn judge(
-        &self,
-        claims: &Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<VerifiedIdentity, &'static str> {
-        if !is_issuer(claims, &self.url) {
-            return Err("its iss is not the issuer's");
-        }
-        let meant_for = audiences(claims).ok_or("its aud is missing or malformed")?;
-        if !self
-            .audiences
-            .iter()
-            .any(|ours| meant_for.contains(&&**ours))
-        {
-            return Err("it is meant for another audience");
-        }
-        // A token bound to a key proves nothing without that key (RFC 9449 section 7.2, RFC 8705).
-        if claims.contains_key("cnf") {
-            return Err("it is sender-constrained, and was sent as a bearer token");
-        }
-        let expires_at = time_verdict(claims, now)?;
-        let sub = subject(claims)?;
-        let identity = match self.profile {
-            TokenProfile::Portal => {
-                let user = EntityRef::parse(sub).map_err(|_| "its sub is not an entity ref")?;
-                let ownership = ownership(claims, &user)?;
-                VerifiedIdentity::assertion(
-                    User::new(user).with_ownership(ownership),
-                    Method::Token,
-                )
-            }
-            TokenProfile::People => {
-                let user = User::foreign(sub).with_profile(profile(claims));
-                VerifiedIdentity::assertion(user, Method::Token)
-            }
-            TokenProfile::Machines => {
-                let prefix = self.subject_prefix.as_deref().unwrap_or_default();
-                let service = Service::new(format!("{prefix}{sub}"));
-                VerifiedIdentity::assertion(service, Method::Token)
-            }
-        };
-        let scopes = match claims.get("scope") {
-            None => Scopes::default(),
-            Some(Value::String(scope)) => Scopes::parse(scope),
-            Some(_) => return Err("its scope is not a string"),
-        };
-        Ok(identity
-            .with_issuer(self.url.clone())
-            .with_expiry(expires_at)
-            .with_scopes(scopes))
+    fn mistake(&self, message: impl Into<String>) -> ConfigMistake {
+        ConfigMistake::new(format!("issuer {self}"), message)
     }
 }
 
-/// `ent`: a list of entity refs. A token without it owns what the user is.
-fn ownership(
-    claims: &Map<String, Value>,
-    user: &EntityRef,
-) -> Result<Vec<EntityRef>, &'static str> {
-    match claims.get("ent") {
-        None => Ok(vec![user.clone()]),
-        Some(Value::Array(list)) if list.len() <= MAX_OWNERSHIP => list
-            .iter()
-            .map(|item| item.as_str().and_then(|text| EntityRef::parse(text).ok()))
-            .collect::<Option<_>>()
-            .ok_or("its ent holds what is not an entity ref"),
-        Some(_) => Err("its ent is not a list, or a too long one"),
-    }
-}
-
-fn profile(claims: &Map<String, Value>) -> Profile {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-    let verified = claims.get("email_verified") == Some(&Value::Bool(true));
-    Profile {
-        display_name: text("name").or_else(|| text("preferred_username")),
-        email: text("email").filter(|_| verified),
-        picture: text("picture"),
+impl fmt::Display for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.names {
+            Names::One(url) => f.write_str(url),
+            Names::OneOf { key_set, .. } => f.write_str(key_set),
+            Names::Plugins(_) => f.write_str("plugins"),
+        }
     }
 }

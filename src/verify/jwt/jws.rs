@@ -148,6 +148,22 @@ impl Algorithm {
         })
     }
 
+    /// Its name in a header.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
     /// The algorithms that a foreign issuer may use: every asymmetric one.
     pub(crate) const ASYMMETRIC: [Self; 9] = [
         Self::Es256,

@@ -1,11 +1,10 @@
 //! JWTs (RFC 7519) of configured issuers, several at once.
 //!
-//! What a token must satisfy, in this order: three segments of canonical base64url; a header without
+//! What a token of an issuer must satisfy, in this order: three segments of canonical base64url; a header without
 //! duplicate members, `crit` or an unknown `alg`; claims without duplicate members; an `iss` that is
 //! configured, letter by letter; an algorithm and `typ` of that issuer; one key of *that* issuer that
 //! fits; a signature that holds; `aud`, `exp`, `nbf`, `iat` and `sub` of the right type and value.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,22 +15,25 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 pub(crate) mod claims;
+mod conditions;
 mod issuer;
 pub(crate) mod json;
+mod judge;
 pub(crate) mod jws;
+pub(crate) mod kind;
+pub(crate) mod limited;
+mod plugins;
 pub(crate) mod signature;
 
 pub use self::issuer::Issuer;
+use self::judge::{Judge, Stop};
 pub use self::jws::Algorithm;
-use self::jws::{Jws, JwsError};
-use self::signature::PublicKey;
-use super::jwks::{KeySource, Lookup};
+pub use self::plugins::PluginDirectory;
 use super::{Outcome, Verify};
 use crate::clock::Clock;
 use crate::credential::BearerToken;
 use crate::error::ConfigError;
 use crate::http_client::{HttpClient, HyperClient, Outward};
-use crate::identity::VerifiedIdentity;
 use crate::rejection::Rejection;
 
 /// Verifies the JWTs of one or more issuers.
@@ -40,12 +42,7 @@ use crate::rejection::Rejection;
 /// any other flaw is a rejection. A key set that can't be fetched is `Unavailable`.
 #[derive(Clone)]
 #[must_use]
-pub struct JwtVerifier(Arc<Inner>);
-
-struct Inner {
-    issuers: HashMap<Arc<str>, (Issuer, KeySource)>,
-    clock: Clock,
-}
+pub struct JwtVerifier(Arc<Judge>);
 
 /// The verdict of a [`JwtVerifier`]: there at once, unless an issuer's keys must be fetched.
 #[must_use = "futures do nothing unless polled"]
@@ -99,103 +96,25 @@ impl JwtVerifier {
         client: Option<&Outward>,
         clock: Clock,
     ) -> Result<Self, ConfigError> {
-        let mut mistakes = Vec::new();
-        let mut known = HashMap::new();
-        for issuer in issuers {
-            match issuer.key_source(client, &clock) {
-                Err(mistake) => mistakes.push(mistake),
-                Ok(source) => {
-                    let url = issuer.url.clone();
-                    if known.insert(url.clone(), (issuer, source)).is_some() {
-                        let key = format!("issuer {url}");
-                        mistakes.push(crate::ConfigMistake::new(key, "given twice"));
-                    }
-                }
-            }
-        }
-        ConfigError::collect(mistakes)?;
-        Ok(Self(Arc::new(Inner {
-            issuers: known,
-            clock,
-        })))
+        Judge::new(issuers, client, clock).map(|judge| Self(Arc::new(judge)))
     }
-}
-
-impl Inner {
-    /// Judges a token. With `waited` a fetch has just ended, and there is no second one.
-    fn judge(&self, token: &str, waited: bool) -> Result<Verdict, Rejection> {
-        let jws = match Jws::parse(token) {
-            Ok(jws) => jws,
-            Err(JwsError::NotJws) => return Ok(Verdict::NotRecognised),
-            Err(JwsError::Encrypted) => {
-                return Err(Rejection::invalid("encrypted token not accepted"));
-            }
-            Err(JwsError::Header(reason)) => return Err(Rejection::invalid(reason)),
-        };
-        let claims = jws.claims().map_err(Rejection::invalid)?;
-        let issuer = claims.get("iss").and_then(|iss| iss.as_str());
-        let Some((issuer, keys)) = issuer.and_then(|iss| self.issuers.get(iss)) else {
-            return Ok(Verdict::NotRecognised);
-        };
-        let refuse =
-            |reason: &str| Rejection::invalid(format!("token of {}: {reason}", issuer.url));
-        issuer.accepts(&jws.header).map_err(refuse)?;
-        let key: PublicKey = match keys.look_up(jws.header.algorithm, jws.header.key_id.as_deref())
-        {
-            Lookup::Found(key) => key,
-            Lookup::Wait(fetch) if !waited => return Ok(Verdict::Wait(fetch)),
-            Lookup::Wait(_) | Lookup::Unknown => return Err(refuse("no published key fits")),
-            Lookup::Unavailable => {
-                return Err(Rejection::unavailable(format!(
-                    "the keys of {} can't be fetched",
-                    issuer.url
-                )));
-            }
-        };
-        if !key.verifies(&jws) {
-            return Err(refuse("its signature is wrong"));
-        }
-        issuer
-            .judge(&claims, self.clock.now())
-            .map(|id| Verdict::Verified(Box::new(id)))
-            .map_err(refuse)
-    }
-}
-
-enum Verdict {
-    Verified(Box<VerifiedIdentity>),
-    NotRecognised,
-    Wait(super::jwks::Fetch),
 }
 
 impl Verify for JwtVerifier {
     type Future = VerdictFuture;
 
     fn verify(&self, token: BearerToken<'_>) -> VerdictFuture {
-        let ready = |verdict| VerdictFuture(State::Ready(Some(verdict)));
-        match self.0.judge(token.as_str(), false) {
-            Ok(Verdict::Verified(identity)) => ready(Ok(Outcome::Verified(identity))),
-            Ok(Verdict::NotRecognised) => ready(Ok(Outcome::NotRecognised)),
-            Err(rejection) => ready(Err(rejection)),
-            Ok(Verdict::Wait(fetch)) => {
-                let inner = self.0.clone();
-                let token = crate::Secret::from(token.as_str());
-                let verdict = async move {
-                    let brought = fetch.await;
-                    match inner.judge(token.expose(), true) {
-                        Ok(Verdict::Verified(identity)) => Ok(Outcome::Verified(identity)),
-                        Ok(_) => Ok(Outcome::NotRecognised),
-                        // A key that may exist, but could not be asked for, is not a wrong one.
-                        Err(r) if !brought => Err(Rejection::unavailable(format!(
-                            "after a failed fetch: {}",
-                            r.reason()
-                        ))),
-                        Err(rejection) => Err(rejection),
-                    }
-                };
-                VerdictFuture(State::Fetching(verdict.boxed()))
+        let fetch = match self.0.judge(token.as_str()) {
+            Err(Stop::Wait(fetch)) => fetch,
+            verdict => {
+                return VerdictFuture(State::Ready(Some(verdict.or_else(Stop::into_outcome))));
             }
-        }
+        };
+        let inner = self.0.clone();
+        let token = crate::Secret::from(token.as_str());
+        VerdictFuture(State::Fetching(
+            async move { inner.judge_after(fetch, token.expose()).await }.boxed(),
+        ))
     }
 }
 
@@ -216,7 +135,7 @@ impl Future for VerdictFuture {
 impl fmt::Debug for JwtVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JwtVerifier")
-            .field("issuers", &self.0.issuers.keys())
+            .field("issuers", &self.0.names())
             .finish_non_exhaustive()
     }
 }
