@@ -111,6 +111,16 @@ impl Timestamp {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
+    /// In UTC, by a format of `strftime`.
+    pub(crate) fn strftime(self, format: &str) -> String {
+        self.to_jiff().strftime(format).to_string()
+    }
+
+    fn to_jiff(self) -> jiff::Timestamp {
+        let seconds = i64::try_from(self.0).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX)
+    }
+
     /// Reads an RFC 3339 date and time, such as `2027-01-31T00:00:00Z`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -140,9 +150,7 @@ impl From<Timestamp> for SystemTime {
 /// RFC 3339, in UTC; a time past the year 9999 prints as that year's end.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = i64::try_from(self.0).unwrap_or(i64::MAX);
-        let time = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
-        write!(f, "{time:.0}")
+        write!(f, "{:.0}", self.to_jiff())
     }
 }
 

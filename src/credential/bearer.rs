@@ -90,7 +90,7 @@ impl<'a> BearerToken<'a> {
     }
 
     /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
-    fn parse(value: &'a [u8]) -> Result<Self, MalformedCredential> {
+    pub(crate) fn parse(value: &'a [u8]) -> Result<Self, MalformedCredential> {
         if value.len() > MAX_LENGTH {
             return Err(MalformedCredential::TooLong);
         }

@@ -163,9 +163,11 @@ impl Judge {
         let named = claims.get("iss").and_then(Value::as_str);
         if let Some(trusted) = named.and_then(|iss| self.issuers.get(iss)) {
             let proof = trusted.prove(jws, claims, &self.clock)?;
-            // Only a plugin calls others on somebody's behalf.
-            let passes_on = self.plugins.is_some() && trusted.issuer.is_portal();
-            let limited = passes_on.then(|| limited::of_user(jws, claims)).flatten();
+            let limited = trusted
+                .issuer
+                .is_portal()
+                .then(|| limited::of_user(jws, claims));
+            let limited = limited.flatten();
             return Ok(limited
                 .into_iter()
                 .fold(proof, VerifiedIdentity::with_delegation));
