@@ -222,7 +222,7 @@ async fn se_02_se_03_a_planted_cookie_neither_hides_the_session_nor_replaces_it(
     let both = format!("{one}; {two}");
     send(&service, get(&[("cookie", &both)]))
         .await
-        .refused(401, Some(INVALID));
+        .refused(400, Some(super::AMBIGUOUS));
     let (_, value) = one.split_once('=').unwrap();
     for name in [
         "TID-SESSION",
