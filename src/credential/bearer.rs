@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName};
 
 /// Longer credentials are refused before anything looks at them.
-const MAX_LENGTH: usize = 16 * 1024;
+pub(crate) const MAX_LENGTH: usize = 16 * 1024;
 
 /// A bearer token, borrowed from the request: syntactically a `b64token`, otherwise unproven.
 #[derive(Clone, Copy)]
