@@ -81,7 +81,7 @@ describe('what the real backend says of its own tokens', () => {
   test('the limited token is the user, and so is its cookie', async () => {
     assert.deepEqual((await whoIs(backend, await limitedToken(backend, token))).principal, user);
     const headers = { cookie: await cookie(backend, token) };
-    const { body } = await ask(`${backend.url}/api/report/cookie`, undefined, headers);
+    const { body } = await ask(`${backend.url}/api/report/cookie`, undefined, { headers });
     assert.deepEqual(body.principal, user);
   });
 

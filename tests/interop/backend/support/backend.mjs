@@ -25,15 +25,21 @@ export const ownAuth = () => ({
       ownershipEntityRefs: GUEST.ownership,
       dangerouslyAllowOutsideDevelopment: true,
     },
-    github: { development: { clientId: 'interop', clientSecret: 'interop-secret' } },
+    github: {
+      development: {
+        clientId: 'interop',
+        clientSecret: 'interop-secret',
+        signIn: { resolvers: [{ resolver: 'usernameMatchingUserEntityName' }] },
+      },
+    },
   },
 });
 
 /**
  * A backend that takes `auth` to be at `authUrl`, or else has its own auth-backend.
- * `plugins` tells where plugins of other processes are: `{ [id]: base URL }`.
+ * `access` is its `backend.auth`; `plugins` tells where plugins of other processes are: `{ [id]: base URL }`.
  */
-export async function startBackend({ authUrl, externalAccess = [], plugins = {}, port } = {}) {
+export async function startBackend({ authUrl, access = {}, plugins = {}, port } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'interop-backend-'));
   const at = port ?? (await freePort());
   const url = `http://127.0.0.1:${at}`;
@@ -44,7 +50,7 @@ export async function startBackend({ authUrl, externalAccess = [], plugins = {},
       baseUrl: url,
       listen: `127.0.0.1:${at}`,
       database: { client: 'better-sqlite3', connection: ':memory:' },
-      auth: { externalAccess },
+      auth: access,
     },
     discovery: {
       endpoints: Object.entries(elsewhere).map(([id, target]) => ({ target, plugins: [id] })),

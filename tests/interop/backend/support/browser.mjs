@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 
+import { send } from './http.mjs';
+
 const REDIRECTS = 10;
 
 export class Browser {
@@ -9,7 +11,7 @@ export class Browser {
   #cookies = new Map();
 
   /** One request, with this browser's cookies. */
-  async fetch(url, options = {}) {
+  async send(url, options = {}) {
     const { hostname, port, pathname } = new URL(url);
     const host = `${hostname}:${port}`;
     const sent = [...this.#cookies.values()].filter(
@@ -17,20 +19,20 @@ export class Browser {
     );
     const cookie = sent.map(({ name, value }) => `${name}=${value}`).join('; ');
     const headers = { ...options.headers, ...(cookie && { cookie }) };
-    const response = await fetch(url, { ...options, headers, redirect: 'manual' });
+    const response = await send(url, { ...options, headers });
     response.headers.getSetCookie().forEach((line) => this.#keep(host, line));
     return response;
   }
 
   /** Goes where the answers lead; gives the last one. */
   async navigate(url, options) {
-    let response = await this.fetch(url, options);
+    let response = await this.send(url, options);
     for (let hops = 0; response.headers.has('location'); hops += 1) {
       assert.ok(hops < REDIRECTS, `more than ${REDIRECTS} redirects, the last to ${url}`);
       url = new URL(response.headers.get('location'), url).href;
-      response = await this.fetch(url);
+      response = await this.send(url);
     }
-    return { url, response };
+    return response;
   }
 
   #keep(host, line) {
@@ -68,14 +70,13 @@ export async function signIn(portal, user = 'ada', provider = 'corp') {
   const home = `${portal.url}/`;
   const query = new URLSearchParams({ env: 'development', flow: 'redirect', redirectUrl: home });
   const form = await browser.navigate(`${portal.issuer}/${provider}/start?${query}`);
-  assert.equal(form.response.status, 200, `the provider's page at ${form.url}`);
-  const fields = [...hidden(await form.response.text()), ['user', user]];
+  assert.equal(form.status, 200, `the provider's page at ${form.url}: ${form.text}`);
+  const fields = [...hidden(form.text), ['user', user]];
   const end = await browser.navigate(form.url, { method: 'POST', body: new URLSearchParams(fields) });
   assert.equal(end.url, home);
-  const refreshed = await browser.fetch(`${portal.issuer}/${provider}/refresh?env=development`, {
+  const { status, text } = await browser.send(`${portal.issuer}/${provider}/refresh?env=development`, {
     headers: { 'x-requested-with': 'XMLHttpRequest' },
   });
-  const session = await refreshed.json();
-  assert.equal(refreshed.status, 200, JSON.stringify(session));
-  return session.backstageIdentity.token;
+  assert.equal(status, 200, text);
+  return JSON.parse(text).backstageIdentity.token;
 }

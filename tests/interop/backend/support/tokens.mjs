@@ -6,6 +6,7 @@
 //   limitedToken(backend, userToken)       limited user token, the value of the cookie `backstage-auth`
 //   pluginToken(backend, 'mine', {token})  for the plugin `mine`: on behalf of the user that `token` is
 //   pluginToken(backend, 'mine', {token, asSelf: true})   the same from the plugin `report` alone
+//   limitedOf(userToken)                   the same, without asking anybody
 //   cookie(backend, userToken)             the cookie itself, as a `Cookie` header
 //
 // `whoIs(backend, token)` tells whom the real backend takes a token for, limited ones included:
@@ -14,24 +15,30 @@
 
 import assert from 'node:assert/strict';
 
+import { send } from './http.mjs';
+
 export const bearer = (token) => (token === undefined ? {} : { authorization: `Bearer ${token}` });
 
 /** A GET that gives the status and what was said, as JSON if it is any. */
-export async function ask(url, token, headers = {}) {
-  const response = await fetch(url, { headers: { ...bearer(token), ...headers }, redirect: 'manual' });
-  const text = await response.text();
-  const isJson = /^application\/json/.test(response.headers.get('content-type') ?? '');
-  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+export async function ask(url, token, { headers, ...options } = {}) {
+  const answer = await send(url, { ...options, headers: { ...bearer(token), ...headers } });
+  const isJson = /^application\/json/.test(answer.headers.get('content-type') ?? '');
+  const body = isJson && answer.text ? JSON.parse(answer.text) : answer.text;
+  return { status: answer.status, headers: answer.headers, body };
 }
 
-async function demand(url, token) {
-  const { status, body } = await ask(url, token);
+async function demand(url, token, headers) {
+  const { status, body } = await ask(url, token, { headers });
   assert.equal(status, 200, `${url}: ${JSON.stringify(body)}`);
   return body;
 }
 
+/** The guest's session of a backend or of a portal of ours. */
+export const guestSession = (side) =>
+  demand(`${side.issuer}/guest/refresh`, undefined, { 'x-requested-with': 'XMLHttpRequest' });
+
 export async function guestToken(backend) {
-  return (await demand(`${backend.issuer}/guest/refresh`)).backstageIdentity.token;
+  return (await guestSession(backend)).backstageIdentity.token;
 }
 
 export async function limitedToken(backend, token) {
@@ -66,6 +73,15 @@ export async function callPlugin(backend, target, path, { token, asSelf = false 
 }
 
 // ===== taking tokens apart =====
+
+/** The limited token of a user token: whoever has the one can make the other. */
+export function limitedOf(token) {
+  const [{ alg, kid }, { sub, iat, exp, uip }] = [header(token), claims(token)];
+  return [{ typ: 'vnd.backstage.limited-user', alg, kid }, { sub, iat, exp }]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .concat(uip)
+    .join('.');
+}
 
 export const claims = (token) => decode(token.split('.')[1]);
 
