@@ -10,6 +10,8 @@ import { startConfiguredPortal } from './support/rust.mjs';
 import { ask, tampered } from './support/tokens.mjs';
 
 const STATIC = randomBytes(24).toString('base64url');
+const ELSEWHERE = randomBytes(24).toString('base64url');
+const HERE = randomBytes(24).toString('base64url');
 const LEGACY = randomBytes(24).toString('base64');
 const SHARED = randomBytes(24).toString('base64');
 
@@ -17,6 +19,16 @@ const SHARED = randomBytes(24).toString('base64');
 const ACCESS = {
   externalAccess: [
     { type: 'static', options: { token: STATIC, subject: 'ci-deployer' } },
+    {
+      type: 'static',
+      options: { token: ELSEWHERE, subject: 'elsewhere' },
+      accessRestrictions: [{ plugin: 'relay' }],
+    },
+    {
+      type: 'static',
+      options: { token: HERE, subject: 'here' },
+      accessRestrictions: [{ plugin: 'report' }],
+    },
     { type: 'legacy', options: { secret: LEGACY, subject: 'old-scripts' } },
   ],
   keys: [{ secret: SHARED }],
@@ -44,6 +56,7 @@ const CASES = [
   { name: 'a static token that lacks its end', token: STATIC.slice(0, -1), both: 401 },
   { name: 'a static token with more behind it', token: `${STATIC}x`, both: 401 },
   { name: 'a static token in other letters', token: swapCase(STATIC), both: 401 },
+  { name: 'a static token for another plugin', token: ELSEWHERE, both: 403 },
   { name: 'a legacy token', token: legacy(decoded(LEGACY), server()), both: 'old-scripts' },
   {
     name: 'a legacy token that names the type JWT',
@@ -95,6 +108,13 @@ const CASES = [
   },
 
   // ----- different on purpose -----
+  {
+    name: 'a static token for the plugin that is asked',
+    token: HERE,
+    theirs: 'here',
+    ours: 403,
+    because: 'the sample portal says of no layer which plugin it is, so no restricted key fits',
+  },
   {
     name: 'a legacy token without end',
     token: legacy(decoded(LEGACY), withoutExp()),
