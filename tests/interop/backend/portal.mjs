@@ -113,6 +113,12 @@ describe('the limited token that the real backend makes of ours', () => {
       const limited = tampered(await limitedToken(backend, token), segment);
       assert.equal((await ask(`${backend.url}/api/report/cookie`, limited)).status, 401);
     }));
+
+  test('finds out at our /v1/userinfo what its user owns', async () => {
+    const limited = await limitedToken(backend, token);
+    assert.equal(claims(limited).ent, undefined, 'it cannot know by itself');
+    assert.deepEqual((await userInfo(limited)).ownershipEntityRefs, OWNERSHIP);
+  });
 });
 
 describe('a plugin that calls another on behalf of our user', () => {
@@ -122,6 +128,12 @@ describe('a plugin that calls another on behalf of our user', () => {
     const { status, body } = await callPlugin(backend, 'relay', '/strict', { token });
     assert.equal(status, 200, JSON.stringify(body));
     assert.deepEqual(body.principal, onBehalf);
+  });
+
+  test('has what our user owns', async () => {
+    const { status, body } = await callPlugin(backend, 'relay', '/user-info', { token });
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(body, { userEntityRef: ADA, ownershipEntityRefs: OWNERSHIP });
   });
 
   test('acts no longer than our user may', async () => {
