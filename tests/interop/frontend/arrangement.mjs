@@ -1,0 +1,33 @@
+// Where the page and the portal's API are: at one origin, or at two.
+
+import { startPortal } from './portal.mjs';
+import { openSite } from './site.mjs';
+
+/** Page and API at one origin, as where one server serves both. */
+export async function sameOrigin({ provider, script }) {
+  const site = await openSite();
+  const urls = { appUrl: site.origin, backendUrl: site.origin };
+  return arrange({ ...urls, provider, script, pageSite: site, apiSite: site, sites: [site] });
+}
+
+/** The page at one port, the API at another, which allows the page's origin (`backend.cors`). */
+export async function twoOrigins({ provider, script }) {
+  const [pageSite, apiSite] = [await openSite(), await openSite()];
+  apiSite.allowedOrigin = pageSite.origin;
+  const urls = { appUrl: pageSite.origin, backendUrl: apiSite.origin };
+  return arrange({ ...urls, provider, script, pageSite, apiSite, sites: [pageSite, apiSite] });
+}
+
+async function arrange({ appUrl, backendUrl, provider, script, pageSite, apiSite, sites }) {
+  const portal = await startPortal({ appUrl, backendUrl, provider });
+  pageSite.page = { script, appUrl, backendUrl };
+  apiSite.upstream = portal.address;
+  return {
+    pageOrigin: pageSite.origin,
+    backendUrl,
+    stop: async () => {
+      await Promise.all(sites.map((site) => site.close()));
+      await portal.stop();
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// Backstage's own frontend, as published, against the portal: what `createApp` makes, in a real browser.
+//
+//   npm ci --ignore-scripts && node --test frontend.mjs
+//
+// `PORTAL_BIN` names a portal that is built already; otherwise cargo builds it. `CHROMIUM` names
+// another browser than Debian's. Nothing leaves the machine.
+
+import { after, before, describe } from 'node:test';
+
+import { sameOrigin, twoOrigins } from './arrangement.mjs';
+import { launch } from './browser.mjs';
+import { bundle } from './bundle.mjs';
+import { popup } from './journeys/popup.mjs';
+import { START_MS, startProvider } from './portal.mjs';
+
+const JOURNEYS = [popup];
+
+let browser;
+let provider;
+let script;
+
+before(async () => {
+  script = await bundle();
+  provider = await startProvider();
+  browser = await launch();
+}, { timeout: START_MS });
+
+after(async () => {
+  await browser?.close();
+  await provider?.stop();
+});
+
+for (const [name, arrange] of [
+  ['page and API at one origin', sameOrigin],
+  ['page and API at two origins', twoOrigins],
+]) {
+  describe(name, { timeout: 5 * 60_000 }, () => {
+    // The tests are named before anything runs: what they run against is filled in here.
+    const arrangement = {};
+    before(async () => Object.assign(arrangement, await arrange({ provider, script }), { browser }), {
+      timeout: START_MS,
+    });
+    after(() => arrangement.stop?.());
+    for (const journey of JOURNEYS) journey(arrangement);
+  });
+}

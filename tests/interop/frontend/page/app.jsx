@@ -1,0 +1,116 @@
+// The page under test: a Backstage app as `createApp` makes it, with the three ways to sign in.
+//
+// Everything that speaks to the portal is published code; ours only puts it on the page, and hands the
+// app's APIs to the tests as `window.backstage`.
+
+import { createApp } from '@backstage/app-defaults';
+import { AppRouter, OAuth2 } from '@backstage/core-app-api';
+import {
+  AlertDisplay,
+  OAuthRequestDialog,
+  ProxiedSignInPage,
+  SignInPage,
+} from '@backstage/core-components';
+import {
+  configApiRef,
+  createApiFactory,
+  createApiRef,
+  discoveryApiRef,
+  fetchApiRef,
+  githubAuthApiRef,
+  identityApiRef,
+  oauthRequestApiRef,
+  useApi,
+  useApiHolder,
+} from '@backstage/core-plugin-api';
+import { useEffect, useState } from 'react';
+import { createRoot } from 'react-dom/client';
+
+// ===== the provider that Backstage has no class for =====
+
+/** As Backstage's documentation has it for any OpenID Connect provider. */
+const corpAuthApiRef = createApiRef({ id: 'auth.corp' });
+
+const corpAuth = createApiFactory({
+  api: corpAuthApiRef,
+  deps: {
+    discoveryApi: discoveryApiRef,
+    oauthRequestApi: oauthRequestApiRef,
+    configApi: configApiRef,
+  },
+  factory: ({ discoveryApi, oauthRequestApi, configApi }) => OAuth2.create({
+    discoveryApi,
+    oauthRequestApi,
+    configApi,
+    provider: { id: 'corp', title: 'Corp', icon: () => null },
+    environment: configApi.getOptionalString('auth.environment'),
+    defaultScopes: ['openid', 'profile', 'email'],
+  }),
+});
+
+const GITHUB = {
+  id: 'github-auth-provider',
+  title: 'GitHub',
+  message: 'Sign in using GitHub',
+  apiRef: githubAuthApiRef,
+};
+const CORP = { id: 'corp-auth-provider', title: 'Corp', message: 'Sign in using Corp', apiRef: corpAuthApiRef };
+
+// ===== what the page shows =====
+
+/** Which sign-in page a path shows: the first of its segments, see site.mjs. */
+const SIGN_IN_PAGES = {
+  several: (props) => <SignInPage {...props} providers={['guest', GITHUB, CORP]} />,
+  single: (props) => <SignInPage {...props} provider={CORP} />,
+  proxied: (props) => <ProxiedSignInPage {...props} provider="guest" />,
+  absent: (props) => <ProxiedSignInPage {...props} provider="absent" ErrorComponent={Failure} />,
+};
+
+function Failure({ error }) {
+  return <p role="alert">{`${error.name}, ${error.cause?.name}: ${error.message}`}</p>;
+}
+
+/** Gives the tests the APIs that the app itself uses. */
+function usePublishedApis() {
+  const apis = useApiHolder();
+  window.backstage = {
+    github: apis.get(githubAuthApiRef),
+    corp: apis.get(corpAuthApiRef),
+    identity: apis.get(identityApiRef),
+    fetch: apis.get(fetchApiRef).fetch,
+    backend: apis.get(configApiRef).getString('backend.baseUrl'),
+  };
+}
+
+function SignIn(props) {
+  usePublishedApis();
+  const kind = useApi(configApiRef).getString('tests.signInPage');
+  return SIGN_IN_PAGES[kind](props);
+}
+
+function Home() {
+  usePublishedApis();
+  const identityApi = useApi(identityApiRef);
+  const [who, setWho] = useState();
+  useEffect(() => {
+    identityApi.getBackstageIdentity().then(setWho);
+  }, [identityApi]);
+  return who ? (
+    <main>
+      <h1>{who.userEntityRef}</h1>
+      <button type="button" onClick={() => identityApi.signOut()}>Sign out</button>
+    </main>
+  ) : null;
+}
+
+const App = createApp({ apis: [corpAuth], components: { SignInPage: SignIn } }).createRoot(
+  <>
+    <AlertDisplay />
+    <OAuthRequestDialog />
+    <AppRouter>
+      <Home />
+    </AppRouter>
+  </>,
+);
+
+createRoot(document.getElementById('root')).render(<App />);

@@ -1,0 +1,102 @@
+// The portals under test, and the identity provider that they share.
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** A cold build of the example has to fit in, too. */
+export const START_MS = 15 * 60_000;
+
+/** The client that `tower_identity::testing::Provider` knows unless told otherwise; any loopback callback is its own. */
+const CLIENT = { id: 'tower-identity', secret: 'testing-client-secret' };
+
+/** Runs the example on a free port. Gives the lines that it said until it listened, and the way to stop it. */
+async function run(...flags) {
+  const [program, ...args] = process.env.PORTAL_BIN
+    ? [process.env.PORTAL_BIN]
+    : ['cargo', 'run', '--locked', '--example', 'portal', '--'];
+  const portal = spawn(program, [...args, '--listen', '127.0.0.1:0', ...flags], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // Refusals are what some tests are about: the log would be full of them.
+    env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'error' },
+    // A group of its own, so that whatever the portal starts ends with it.
+    detached: true,
+  });
+  const exit = new Promise((resolve) => portal.once('exit', resolve));
+  const stop = async () => {
+    if (portal.exitCode === null && portal.signalCode === null) process.kill(-portal.pid, 'SIGTERM');
+    await exit;
+  };
+  const said = await new Promise((resolve, reject) => {
+    const lines = [];
+    const late = setTimeout(() => reject(new Error('the portal never said where it listens')), START_MS);
+    const settle = (result) => {
+      clearTimeout(late);
+      result();
+    };
+    portal.once('error', (error) => settle(() => reject(error)));
+    portal.once('exit', (code) => settle(() => reject(new Error(`the portal exited with ${code}`))));
+    createInterface({ input: portal.stdout }).on('line', (line) => {
+      lines.push(line);
+      if (line.startsWith('listening on ')) settle(() => resolve(lines.join('\n')));
+    });
+  }).catch(async (error) => {
+    if (portal.pid) await stop();
+    throw error;
+  });
+  return { said, stop };
+}
+
+/** The provider that is embedded in the example; the portal beside it is not used. */
+export async function startProvider() {
+  const { said, stop } = await run();
+  return { url: /^provider (http:\S+)/m.exec(said)[1], stop };
+}
+
+/** A portal with a configuration of its own, for browsers that see its page and its API at these URLs. */
+export async function startPortal({ appUrl, backendUrl, provider }) {
+  const folder = await mkdtemp(join(tmpdir(), 'tower-identity-interop-'));
+  const file = join(folder, 'app-config.yaml');
+  await writeFile(file, `\
+app:
+  baseUrl: ${appUrl}
+backend:
+  baseUrl: ${backendUrl}
+auth:
+  environment: development
+  providers:
+    github:
+      development:
+        clientId: ${CLIENT.id}
+        clientSecret: ${CLIENT.secret}
+        enterpriseInstanceUrl: ${provider.url}
+        signIn:
+          resolvers:
+            - resolver: usernameMatchingUserEntityName
+    corp:
+      type: oidc
+      development:
+        metadataUrl: ${provider.url}/.well-known/openid-configuration
+        clientId: ${CLIENT.id}
+        clientSecret: ${CLIENT.secret}
+        prompt: auto
+        signIn:
+          resolvers:
+            - resolver: emailMatchingUserEntityProfileEmail
+    guest:
+      userEntityRef: user:default/guest
+`);
+  try {
+    const { said, stop } = await run('--config', file);
+    return { address: /^listening on (\S+)/m.exec(said)[1], stop };
+  } finally {
+    // It is read once, at the start.
+    await rm(folder, { recursive: true });
+  }
+}
