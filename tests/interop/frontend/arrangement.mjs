@@ -19,14 +19,18 @@ export async function twoOrigins({ provider, script }) {
 }
 
 async function arrange({ appUrl, backendUrl, provider, script, pageSite, apiSite, sites }) {
+  // Another name for all of it, which the portal's configuration does not mention.
+  const stranger = await openSite();
   const portal = await startPortal({ appUrl, backendUrl, provider });
-  pageSite.page = { script, appUrl, backendUrl };
-  apiSite.upstream = portal.address;
+  pageSite.page = stranger.page = { script, appUrl, backendUrl };
+  apiSite.upstream = stranger.upstream = portal.address;
   return {
     pageOrigin: pageSite.origin,
+    strangerOrigin: stranger.origin,
+    providerUrl: provider.url,
     backendUrl,
     stop: async () => {
-      await Promise.all(sites.map((site) => site.close()));
+      await Promise.all([...sites, stranger].map((site) => site.close()));
       await portal.stop();
     },
   };

@@ -10,10 +10,15 @@ import { after, before, describe } from 'node:test';
 import { sameOrigin, twoOrigins } from './arrangement.mjs';
 import { launch } from './browser.mjs';
 import { bundle } from './bundle.mjs';
+import { app } from './journeys/app.mjs';
 import { popup } from './journeys/popup.mjs';
+import { redirect } from './journeys/redirect.mjs';
+import { refusals } from './journeys/refusals.mjs';
+import { session } from './journeys/session.mjs';
+import { tabs } from './journeys/tabs.mjs';
 import { START_MS, startProvider } from './portal.mjs';
 
-const JOURNEYS = [popup];
+const JOURNEYS = [popup, session, redirect, refusals, tabs, app];
 
 let browser;
 let provider;
@@ -30,13 +35,13 @@ after(async () => {
   await provider?.stop();
 });
 
-for (const [name, arrange] of [
-  ['page and API at one origin', sameOrigin],
-  ['page and API at two origins', twoOrigins],
+for (const [name, arrange, separate] of [
+  ['page and API at one origin', sameOrigin, false],
+  ['page and API at two origins', twoOrigins, true],
 ]) {
   describe(name, { timeout: 5 * 60_000 }, () => {
     // The tests are named before anything runs: what they run against is filled in here.
-    const arrangement = {};
+    const arrangement = { separate };
     before(async () => Object.assign(arrangement, await arrange({ provider, script }), { browser }), {
       timeout: START_MS,
     });

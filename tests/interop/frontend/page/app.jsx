@@ -18,6 +18,7 @@ import {
   discoveryApiRef,
   fetchApiRef,
   githubAuthApiRef,
+  googleAuthApiRef,
   identityApiRef,
   oauthRequestApiRef,
   useApi,
@@ -76,6 +77,7 @@ function usePublishedApis() {
   window.backstage = {
     github: apis.get(githubAuthApiRef),
     corp: apis.get(corpAuthApiRef),
+    google: apis.get(googleAuthApiRef),
     identity: apis.get(identityApiRef),
     fetch: apis.get(fetchApiRef).fetch,
     backend: apis.get(configApiRef).getString('backend.baseUrl'),
