@@ -35,7 +35,7 @@ export function launch() {
 }
 
 /** The real code asks for a session before there is one: Chromium logs each 401, which is an answer. */
-const NO_SESSION = /\/api\/auth\/\w+\/refresh\?.* 401 /;
+const NO_SESSION = /\/api\/auth\/[\w-]+\/refresh\?.* 401 /;
 
 /**
  * One test with a visitor of its own, who must not have met a fault that is not among the `expected`:

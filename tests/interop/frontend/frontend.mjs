@@ -11,28 +11,29 @@ import { sameOrigin, twoOrigins } from './arrangement.mjs';
 import { launch } from './browser.mjs';
 import { bundle } from './bundle.mjs';
 import { app } from './journeys/app.mjs';
+import { github } from './journeys/github.mjs';
 import { popup } from './journeys/popup.mjs';
 import { redirect } from './journeys/redirect.mjs';
 import { refusals } from './journeys/refusals.mjs';
 import { session } from './journeys/session.mjs';
 import { tabs } from './journeys/tabs.mjs';
-import { START_MS, startProvider } from './portal.mjs';
+import { START_MS, startProviders } from './portal.mjs';
 
-const JOURNEYS = [popup, session, redirect, refusals, tabs, app];
+const JOURNEYS = [popup, session, redirect, refusals, tabs, app, github];
 
 let browser;
-let provider;
+let providers;
 let script;
 
 before(async () => {
   script = await bundle();
-  provider = await startProvider();
+  providers = await startProviders();
   browser = await launch();
 }, { timeout: START_MS });
 
 after(async () => {
   await browser?.close();
-  await provider?.stop();
+  await providers?.stop();
 });
 
 for (const [name, arrange, separate] of [
@@ -42,7 +43,7 @@ for (const [name, arrange, separate] of [
   describe(name, { timeout: 5 * 60_000 }, () => {
     // The tests are named before anything runs: what they run against is filled in here.
     const arrangement = { separate };
-    before(async () => Object.assign(arrangement, await arrange({ provider, script }), { browser }), {
+    before(async () => Object.assign(arrangement, await arrange({ providers, script }), { browser }), {
       timeout: START_MS,
     });
     after(() => arrangement.stop?.());

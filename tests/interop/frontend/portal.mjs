@@ -1,4 +1,4 @@
-// The portals under test, and the identity provider that they share.
+// The portals under test, and the identity providers that they share.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+
+import { gitHubApp, oauthApp, openGitHub } from './github.mjs';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -53,14 +55,24 @@ async function run(...flags) {
   return { said, stop };
 }
 
-/** The provider that is embedded in the example; the portal beside it is not used. */
-export async function startProvider() {
+/** The provider that is embedded in the example, with a GitHub of either kind; the portal beside it is not used. */
+export async function startProviders() {
   const { said, stop } = await run();
-  return { url: /^provider (http:\S+)/m.exec(said)[1], stop };
+  const corp = { url: /^provider (http:\S+)/m.exec(said)[1] };
+  const [github, githubApp] = [await openGitHub(corp, oauthApp), await openGitHub(corp, gitHubApp)];
+  return {
+    corp,
+    github,
+    githubApp,
+    stop: async () => {
+      await Promise.all([github.close(), githubApp.close()]);
+      await stop();
+    },
+  };
 }
 
 /** A portal with a configuration of its own, for browsers that see its page and its API at these URLs. */
-export async function startPortal({ appUrl, backendUrl, provider }) {
+export async function startPortal({ appUrl, backendUrl, providers }) {
   const folder = await mkdtemp(join(tmpdir(), 'tower-identity-interop-'));
   const file = join(folder, 'app-config.yaml');
   await writeFile(file, `\
@@ -75,14 +87,23 @@ auth:
       development:
         clientId: ${CLIENT.id}
         clientSecret: ${CLIENT.secret}
-        enterpriseInstanceUrl: ${provider.url}
+        enterpriseInstanceUrl: ${providers.github.url}
+        signIn:
+          resolvers:
+            - resolver: usernameMatchingUserEntityName
+    github-app:
+      type: github
+      development:
+        clientId: ${CLIENT.id}
+        clientSecret: ${CLIENT.secret}
+        enterpriseInstanceUrl: ${providers.githubApp.url}
         signIn:
           resolvers:
             - resolver: usernameMatchingUserEntityName
     corp:
       type: oidc
       development:
-        metadataUrl: ${provider.url}/.well-known/openid-configuration
+        metadataUrl: ${providers.corp.url}/.well-known/openid-configuration
         clientId: ${CLIENT.id}
         clientSecret: ${CLIENT.secret}
         prompt: auto

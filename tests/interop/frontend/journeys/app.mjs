@@ -30,7 +30,7 @@ export function app(arrangement) {
     const opening = page.waitForEvent('popup');
     await card(page, 'Corp').getByRole('button', { name: 'Sign In' }).click();
     await refuse(await opening);
-    await page.getByText(/^Error: Login failed.*Authentication rejected/).waitFor();
+    await page.getByText(/Login failed; caused by .*Authentication rejected/).waitFor();
   });
 
   visitor(arrangement, 'a guest enters, and is a guest still after a reload', async (page) => {
@@ -55,7 +55,7 @@ export function app(arrangement) {
 }
 
 const card = (page, title) =>
-  page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+  page.getByRole('listitem').filter({ has: page.getByText(title, { exact: true }) });
 
 const seesHome = (page, who) => page.getByRole('heading', { name: who }).waitFor();
 

@@ -4,7 +4,7 @@
 // app's APIs to the tests as `window.backstage`.
 
 import { createApp } from '@backstage/app-defaults';
-import { AppRouter, OAuth2 } from '@backstage/core-app-api';
+import { AppRouter, GithubAuth, OAuth2 } from '@backstage/core-app-api';
 import {
   AlertDisplay,
   OAuthRequestDialog,
@@ -27,27 +27,28 @@ import {
 import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
-// ===== the provider that Backstage has no class for =====
+// ===== the providers that `createApp` does not have =====
 
-/** As Backstage's documentation has it for any OpenID Connect provider. */
 const corpAuthApiRef = createApiRef({ id: 'auth.corp' });
+const githubAppAuthApiRef = createApiRef({ id: 'auth.github-app' });
 
-const corpAuth = createApiFactory({
-  api: corpAuthApiRef,
-  deps: {
-    discoveryApi: discoveryApiRef,
-    oauthRequestApi: oauthRequestApiRef,
-    configApi: configApiRef,
-  },
-  factory: ({ discoveryApi, oauthRequestApi, configApi }) => OAuth2.create({
-    discoveryApi,
-    oauthRequestApi,
-    configApi,
+function authFactory(api, Auth, options) {
+  const deps = { discoveryApi: discoveryApiRef, oauthRequestApi: oauthRequestApiRef, configApi: configApiRef };
+  const factory = (apis) =>
+    Auth.create({ ...apis, environment: apis.configApi.getOptionalString('auth.environment'), ...options });
+  return createApiFactory({ api, deps, factory });
+}
+
+const apis = [
+  // As Backstage's documentation has it for any OpenID Connect provider.
+  authFactory(corpAuthApiRef, OAuth2, {
     provider: { id: 'corp', title: 'Corp', icon: () => null },
-    environment: configApi.getOptionalString('auth.environment'),
     defaultScopes: ['openid', 'profile', 'email'],
   }),
-});
+  authFactory(githubAppAuthApiRef, GithubAuth, {
+    provider: { id: 'github-app', title: 'GitHub App', icon: () => null },
+  }),
+];
 
 const GITHUB = {
   id: 'github-auth-provider',
@@ -73,14 +74,15 @@ function Failure({ error }) {
 
 /** Gives the tests the APIs that the app itself uses. */
 function usePublishedApis() {
-  const apis = useApiHolder();
+  const holder = useApiHolder();
   window.backstage = {
-    github: apis.get(githubAuthApiRef),
-    corp: apis.get(corpAuthApiRef),
-    google: apis.get(googleAuthApiRef),
-    identity: apis.get(identityApiRef),
-    fetch: apis.get(fetchApiRef).fetch,
-    backend: apis.get(configApiRef).getString('backend.baseUrl'),
+    github: holder.get(githubAuthApiRef),
+    corp: holder.get(corpAuthApiRef),
+    githubApp: holder.get(githubAppAuthApiRef),
+    google: holder.get(googleAuthApiRef),
+    identity: holder.get(identityApiRef),
+    fetch: holder.get(fetchApiRef).fetch,
+    backend: holder.get(configApiRef).getString('backend.baseUrl'),
   };
 }
 
@@ -105,7 +107,7 @@ function Home() {
   ) : null;
 }
 
-const App = createApp({ apis: [corpAuth], components: { SignInPage: SignIn } }).createRoot(
+const App = createApp({ apis, components: { SignInPage: SignIn } }).createRoot(
   <>
     <AlertDisplay />
     <OAuthRequestDialog />
