@@ -38,10 +38,9 @@ export async function openGitHub(provider, habits) {
       renewals.delete(form.get('refresh_token'));
       return json(known ? habits(known, renewals) : { error: 'bad_refresh_token' });
     }
-    const { host, connection, 'content-length': length, ...rest } = headers;
     const answer = await fetch(new URL(url, provider.url), {
       method,
-      headers: rest,
+      headers: without(headers, 'host', 'connection', 'content-length'),
       body: method === 'POST' ? body : undefined,
       redirect: 'manual',
     });
@@ -50,8 +49,8 @@ export async function openGitHub(provider, habits) {
       return json(habits(JSON.parse(text), renewals));
     }
     const sent = Object.fromEntries(answer.headers);
-    for (const hop of ['connection', 'content-length', 'keep-alive', 'transfer-encoding']) delete sent[hop];
-    return { status: answer.status, headers: sent, text };
+    const hop = ['connection', 'content-length', 'keep-alive', 'transfer-encoding'];
+    return { status: answer.status, headers: without(sent, ...hop), text };
   }
 
   await new Promise((resolve, reject) => {
@@ -64,6 +63,10 @@ export async function openGitHub(provider, habits) {
   });
   return { url: `http://127.0.0.1:${server.address().port}`, close };
 }
+
+/** Headers without those that are each connection's own. */
+const without = (headers, ...names) =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !names.includes(name)));
 
 const json = (body) => ({
   status: 200,

@@ -72,7 +72,7 @@ export async function startProviders() {
 }
 
 /** A portal with a configuration of its own, for browsers that see its page and its API at these URLs. */
-export async function startPortal({ appUrl, backendUrl, providers }) {
+export async function startPortal({ appUrl, backendUrl, sisterUrl, providers }) {
   const folder = await mkdtemp(join(tmpdir(), 'tower-identity-interop-'));
   const file = join(folder, 'app-config.yaml');
   await writeFile(file, `\
@@ -82,6 +82,8 @@ backend:
   baseUrl: ${backendUrl}
 auth:
   environment: development
+  experimentalExtraAllowedOrigins:
+    - ${sisterUrl}
   providers:
     github:
       development:

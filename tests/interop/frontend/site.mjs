@@ -10,7 +10,7 @@ const METHODS = 'GET,HEAD,PUT,PATCH,POST,DELETE';
 
 /** Listens on a free port, as `http://localhost:PORT`. */
 export async function openSite() {
-  const site = { page: null, upstream: null, allowedOrigin: null };
+  const site = { page: null, upstream: null, allowedOrigins: null };
   const server = createServer((incoming, outgoing) => {
     if (!incoming.url.startsWith('/api/')) return servePage(site, incoming, outgoing);
     if (allowOrigin(site, incoming, outgoing)) return outgoing.writeHead(204, { 'content-length': 0 }).end();
@@ -55,11 +55,11 @@ function servePage({ page }, incoming, outgoing) {
 }
 
 /** CORS as Backstage's root router does it. True for a preflight, which is then answered. */
-function allowOrigin({ allowedOrigin }, { headers, method }, outgoing) {
-  if (!allowedOrigin) return false;
+function allowOrigin({ allowedOrigins }, { headers, method }, outgoing) {
+  if (!allowedOrigins) return false;
   outgoing.setHeader('vary', 'Origin');
-  if (headers.origin === allowedOrigin) {
-    outgoing.setHeader('access-control-allow-origin', allowedOrigin);
+  if (allowedOrigins.includes(headers.origin)) {
+    outgoing.setHeader('access-control-allow-origin', headers.origin);
     outgoing.setHeader('access-control-allow-credentials', 'true');
   }
   if (method !== 'OPTIONS') return false;

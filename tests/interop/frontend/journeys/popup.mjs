@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { ADA, get, signInByPopup, visitor, whois } from '../browser.mjs';
+import { ADA, get, open, ready, signInByPopup, visitor, whois } from '../browser.mjs';
 
 export function popup(arrangement) {
   for (const provider of ['github', 'corp']) {
@@ -28,4 +28,17 @@ export function popup(arrangement) {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
     assert.equal(claims.sub, 'user-ada');
   });
+
+  // At one origin the sister is a second name for the whole portal, whose callback has the first: the popup
+  // ends at another origin than it began at, and the real code does not listen to it.
+  if (arrangement.separate) {
+    visitor(arrangement, 'a page of another origin that is allowed signs in like the portal\'s own', async (page) => {
+      await open(page, `${arrangement.sisterOrigin}/`);
+      const { identity } = await signInByPopup(page, 'corp');
+      assert.equal(identity.userEntityRef, ADA.userEntityRef);
+      await page.reload();
+      await ready(page);
+      assert.ok(await get(page, 'corp', 'getBackstageIdentity', { optional: true }));
+    });
+  }
 }
