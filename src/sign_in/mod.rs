@@ -13,6 +13,7 @@ mod refresh;
 mod renewals;
 mod resolver;
 mod start;
+mod user_info;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -209,6 +210,36 @@ impl Inner {
 
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    pub(crate) fn app_url(&self) -> &str {
+        self.origins.app().as_str()
+    }
+
+    /// The id of a provider as it is configured: paths ignore case, as Backstage's do.
+    pub(crate) fn id_of<'a>(&'a self, named: &'a str) -> &'a str {
+        if self.guest.is_some() && named.eq_ignore_ascii_case("guest") {
+            return "guest";
+        }
+        if self.providers.contains_key(named) {
+            return named;
+        }
+        let mut ids = self.providers.keys();
+        ids.find(|id| id.eq_ignore_ascii_case(named))
+            .map_or(named, |id| id)
+    }
+
+    /// The environment that a request names, which the provider must be set up in.
+    fn environment<'a>(
+        &self,
+        provider: &str,
+        params: &'a Params,
+    ) -> Result<(&Entry, &'a str), SignInError> {
+        self.environments(provider)?;
+        let environment = params
+            .get("env")?
+            .ok_or_else(|| SignInError::input("Must specify 'env' query to select environment"))?;
+        Ok((self.entry(provider, environment)?, environment))
     }
 
     /// The provider of a path, whatever the environment.

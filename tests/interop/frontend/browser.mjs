@@ -41,8 +41,8 @@ const NO_SESSION = /\/api\/auth\/[\w-]+\/refresh\?.* 401 /;
  * One test with a visitor of its own, who must not have met a fault that is not among the `expected`:
  * patterns for what the console says, after the URL that it says it of.
  */
-export function visitor(arrangement, name, journey, { expected = [], path = '/', todo } = {}) {
-  test(name, { todo }, async () => {
+export function visitor(arrangement, name, journey, { expected = [], path = '/' } = {}) {
+  test(name, async () => {
     const context = await arrangement.browser.newContext({ baseURL: arrangement.pageOrigin });
     context.setDefaultTimeout(WAIT_MS);
     const faults = [];

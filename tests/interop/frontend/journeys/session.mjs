@@ -80,7 +80,7 @@ export function session(arrangement) {
     });
   }
 
-  // Backstage's backend revokes the refresh token at the provider. A matter of cookies: once is enough.
+  // A matter of cookies: once is enough.
   if (!arrangement.separate) {
     visitor(arrangement, 'corp signs out, and a copy of the refresh cookie is dead, too', async (page, context) => {
       await signInByPopup(page, 'corp');
@@ -88,7 +88,7 @@ export function session(arrangement) {
       await get(page, 'corp', 'signOut');
       const path = '/api/auth/corp/refresh?env=development';
       assert.equal((await replay(arrangement, before, path)).status, 401);
-    }, { todo: 'signing out leaves the refresh token alive' });
+    });
   }
 
   visitor(arrangement, 'the app asks in its own dialog before it opens a popup', async (page) => {
