@@ -16,7 +16,7 @@ use crate::verify::Verify;
 enum Presented<'a> {
     Nothing,
     Token(BearerToken<'a>),
-    Session(Session),
+    Session(Box<Session>),
     /// A cookie by the session's name that holds none of ours.
     Stranger,
     /// The cookie with a limited user token.
@@ -86,7 +86,7 @@ impl<V: Verify> Guard<V> {
                 refuse_other_sites(request, ours)?;
                 Ok(Step::Judge(Judging::Token(self.verifier.verify(token))))
             }
-            Presented::Session(session) => self.session_step(request, session, open),
+            Presented::Session(session) => self.session_step(request, *session, open),
             Presented::Stranger if open || self.stance == Stance::Delegating => Ok(Step::Pass),
             Presented::Stranger => Err(Rejection::invalid("a session cookie that is not valid")),
         }
@@ -164,7 +164,8 @@ impl<V> Guard<V> {
         }
         if let Some(sessions) = self.sessions.as_ref().filter(|s| s.presented(headers)) {
             let session = sessions.recognise(headers)?;
-            return Ok(session.map_or(Presented::Stranger, Presented::Session));
+            let session = session.map(|session| Presented::Session(Box::new(session)));
+            return Ok(session.unwrap_or(Presented::Stranger));
         }
         // The cookie counts where the path is open to it, and nowhere else.
         if need.access == Access::Cookie

@@ -52,6 +52,13 @@ export async function startConfiguredPortal(configure) {
   }
 }
 
+/** A Backstage plugin of ours, at `url`; `auth` is the portal's issuer URL, if it is not the backend's. */
+export async function startBackstagePlugin({ id, port, backend, auth }) {
+  const args = ['--id', id, '--backend', backend, '--listen', `127.0.0.1:${port}`];
+  const plugin = await startExample('backstage_plugin', [...args, ...(auth ? ['--auth', auth] : [])]);
+  return { ...plugin, base: `${plugin.url}/api/${id}` };
+}
+
 /** A plugin that believes the user tokens of `issuer`. */
 export const startPlugin = (issuer) =>
   startExample('plugin', ['--issuer', issuer, '--listen', '127.0.0.1:0']);
