@@ -167,12 +167,16 @@ impl<'a> Section<'a> {
 
     /// Reports a mistake in the value of a key, or in the section if the key is absent.
     pub(crate) fn mistake(&self, key: &str, message: impl Into<String>) {
+        self.reader.add(self.place_of(key).saying(message));
+    }
+
+    /// Where the value of a key stands, or the section if the key is absent: for a mistake that is found later.
+    pub(crate) fn place_of(&self, key: &str) -> ConfigMistake {
         let location = match self.entry(key) {
             Some((_, node)) => &node.location,
             None => &self.location,
         };
-        self.reader
-            .add(location.mistake(self.path_of(key), message));
+        location.mistake(self.path_of(key), "")
     }
 
     /// Reports a mistake in this section as a whole.
@@ -192,7 +196,7 @@ impl<'a> Section<'a> {
     pub(crate) fn finish(self) {
         let known = self.known.borrow();
         for (key, _) in self.strangers(&known) {
-            let name: String = key.name.chars().take(40).collect();
+            let name = shown(&key.name);
             let message = match nearest(&key.name, known.iter().map(String::as_str)) {
                 Some(meant) => format!("unknown key \"{name}\"; did you mean \"{meant}\"?"),
                 None if known.is_empty() => format!("unknown key \"{name}\"; expected none"),
@@ -211,9 +215,10 @@ impl<'a> Section<'a> {
         let known = self.known.borrow();
         for (key, _) in self.strangers(&known) {
             if let Some(meant) = known.iter().find(|known| is_slip_of(&key.name, known)) {
-                let message = format!("unknown key \"{}\"; did you mean \"{meant}\"?", key.name);
+                let name = shown(&key.name);
+                let message = format!("unknown key \"{name}\"; did you mean \"{meant}\"?");
                 self.reader
-                    .add(key.location.mistake(self.path_of(&key.name), message));
+                    .add(key.location.mistake(self.path_of(&name), message));
             }
         }
     }
@@ -252,6 +257,12 @@ impl<'a> Section<'a> {
             .iter()
             .filter(|(key, _)| !known.contains(&key.name))
     }
+}
+
+/// The part of a key's name that can be one. `{token:s3cret}`, without a space, is a key that holds a secret.
+fn shown(name: &str) -> String {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    name.chars().take_while(plain).take(40).collect()
 }
 
 #[cfg(test)]
@@ -361,6 +372,21 @@ bakcend: {}
                 ["a.yaml:1:4: a: environment variable NONE is not set"]
             );
         }
+    }
+
+    #[test]
+    fn a_secret_that_became_part_of_a_key_is_not_shown() {
+        let found = mistakes("keys: {token:s3cret, 'secret:s3cret': x}", |top| {
+            let keys = top.section("keys").unwrap();
+            keys.ignore(&["token", "secret"]);
+            keys.finish();
+            top.finish_among_others();
+        });
+        assert_eq!(found.len(), 2);
+        assert!(
+            found.iter().all(|text| !text.contains("s3cret")),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@ const UNNAMED: &str = "external:backstage-plugin";
 
 /// One key as it is configured.
 pub(super) struct NewKey {
-    at: String,
+    /// Where its secret stands.
+    at: ConfigMistake,
     record: KeyRecord,
     /// Also good for HS256 tokens.
     legacy: Option<Secret<String>>,
@@ -42,18 +43,12 @@ pub(super) fn build(keys: Vec<NewKey>) -> Result<ApiKeys, ConfigError> {
     let mut mistakes = Vec::new();
     for NewKey { at, record, legacy } in keys {
         let added = match &legacy {
-            Some(secret) => accepted.clone().with_legacy_secret(secret, record),
-            None => accepted.clone().with_records([record]),
+            Some(secret) => accepted.add_legacy_secret(secret, record),
+            None => accepted.add_records([record]),
         };
-        match added {
-            Ok(more) => accepted = more,
-            Err(error) => mistakes.extend(
-                error
-                    .into_mistakes()
-                    .into_iter()
-                    .map(|m| ConfigMistake::new(&at, m.message())),
-            ),
-        }
+        let found = added.map_err(ConfigError::into_mistakes).err();
+        let found = found.into_iter().flatten();
+        mistakes.extend(found.map(|mistake| at.clone().saying(mistake.message())));
     }
     ConfigError::collect(mistakes)?;
     Ok(accepted)
@@ -71,7 +66,7 @@ fn key(section: Section<'_>) -> Option<NewKey> {
     let id = section.string("id");
     // For people who read the file.
     section.ignore(&["description"]);
-    let at = section.path_of("secret");
+    let at = section.place_of("secret");
     let subject = id
         .as_ref()
         .map_or_else(|| UNNAMED.to_owned(), |id| format!("external:{id}"));
@@ -97,7 +92,7 @@ fn external(section: Section<'_>) -> Option<NewKey> {
         options.required_secret(secret_key),
         options.required_string("subject"),
     );
-    let at = options.path_of(secret_key);
+    let at = options.place_of(secret_key);
     let fits = secret
         .as_ref()
         .is_none_or(|s| s.expose().len() >= 8 && s.expose().bytes().all(|b| b.is_ascii_graphic()));

@@ -1,6 +1,6 @@
 //! The keys that are accepted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::{Ready, ready};
 use std::path::Path;
@@ -39,6 +39,7 @@ pub struct ApiKeys {
 struct Set {
     // Keyed by the digest of what an attacker chooses: collisions cannot be steered.
     keys: HashMap<KeyDigest, KeyRecord>,
+    ids: HashSet<Box<str>>,
     legacy: Vec<LegacySecret>,
 }
 
@@ -99,13 +100,21 @@ impl ApiKeys {
         mut self,
         records: impl IntoIterator<Item = KeyRecord>,
     ) -> Result<Self, ConfigError> {
+        self.add_records(records)?;
+        Ok(self)
+    }
+
+    pub(crate) fn add_records(
+        &mut self,
+        records: impl IntoIterator<Item = KeyRecord>,
+    ) -> Result<(), ConfigError> {
         let set = Arc::make_mut(&mut self.set);
         let mut mistakes = Vec::new();
         for record in records {
-            if set.keys.values().any(|other| other.id == record.id) {
-                mistakes.push(ConfigMistake::new(&*record.id, "two keys have this id"));
-            }
             let id = record.id.clone();
+            if !set.ids.insert(id.clone()) {
+                mistakes.push(ConfigMistake::new(&*id, "two keys have this id"));
+            }
             if let Some(other) = set.keys.insert(record.digest, record) {
                 mistakes.push(ConfigMistake::new(
                     id,
@@ -113,8 +122,7 @@ impl ApiKeys {
                 ));
             }
         }
-        ConfigError::collect(mistakes)?;
-        Ok(self)
+        ConfigError::collect(mistakes)
     }
 
     /// Accepts a shared secret of Backstage's `backend.auth.keys`: itself as a key, and HS256 tokens
@@ -123,18 +131,39 @@ impl ApiKeys {
     ///
     /// # Errors
     ///
-    /// If the secret has fewer than 16 characters, or the record's id is taken.
+    /// If the secret has fewer than 16 characters, its key is weaker than it looks, or the record's id is taken.
     pub fn with_legacy_secret(
-        self,
+        mut self,
+        secret: &Secret<String>,
+        record: KeyRecord,
+    ) -> Result<Self, ConfigError> {
+        self.add_legacy_secret(secret, record)?;
+        Ok(self)
+    }
+
+    pub(crate) fn add_legacy_secret(
+        &mut self,
         secret: &Secret<String>,
         mut record: KeyRecord,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<(), ConfigError> {
         check_secret(&record.id, secret.expose())?;
         record.digest = KeyDigest::of(secret.expose());
-        let legacy = LegacySecret::new(secret, record.clone());
-        let mut keys = self.with_records([record])?;
-        Arc::make_mut(&mut keys.set).legacy.push(legacy);
-        Ok(keys)
+        let id = record.id.clone();
+        let legacy = LegacySecret::new(secret, record.clone())
+            .map_err(|message| ConfigMistake::new(&*id, message))?;
+        if self
+            .set
+            .legacy
+            .iter()
+            .any(|other| other.shares_a_key(&legacy))
+        {
+            let message =
+                "another secret has the same HMAC key: they differ in what base64 leaves out";
+            return Err(ConfigMistake::new(&*id, message).into());
+        }
+        self.add_records([record])?;
+        Arc::make_mut(&mut self.set).legacy.push(legacy);
+        Ok(())
     }
 
     /// Judges expiry by this clock.
