@@ -103,9 +103,15 @@ impl ConfigMistake {
     }
 
     /// The same place, with another message.
+    #[cfg(feature = "app-config")]
     pub(crate) fn saying(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
         self
+    }
+
+    #[cfg(feature = "app-config")]
+    pub(crate) fn place(&self) -> Option<&(PathBuf, u64, u64)> {
+        self.location.as_ref()
     }
 
     /// The dotted path of the key.

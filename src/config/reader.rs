@@ -53,7 +53,7 @@ impl Reader {
     ///
     /// If there is one.
     pub(crate) fn finish(self) -> Result<(), ConfigError> {
-        ConfigError::collect(self.mistakes.into_inner())
+        ConfigError::collect(sorted(self.mistakes.into_inner()))
     }
 
     fn open<'a>(&'a self, path: String, at: &Location, node: &'a Node) -> Option<Section<'a>> {
@@ -259,6 +259,21 @@ impl<'a> Section<'a> {
     }
 }
 
+/// By place: files in the order in which they first come up, then lines and columns; what has no place comes last.
+fn sorted(mut mistakes: Vec<ConfigMistake>) -> Vec<ConfigMistake> {
+    let mut files = Vec::new();
+    for (file, ..) in mistakes.iter().filter_map(ConfigMistake::place) {
+        if !files.contains(file) {
+            files.push(file.clone());
+        }
+    }
+    mistakes.sort_by_key(|mistake| match mistake.place() {
+        Some((file, line, column)) => (files.iter().position(|f| f == file), *line, *column),
+        None => (Some(files.len()), 0, 0),
+    });
+    mistakes
+}
+
 /// The part of a key's name that can be one. `{token:s3cret}`, without a space, is a key that holds a secret.
 fn shown(name: &str) -> String {
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -320,15 +335,15 @@ bakcend: {}
         assert_eq!(
             found,
             [
-                "a.yaml:10:11: auth.providers.okta: expected an object, found a string",
                 "a.yaml:5:7: auth.providers.github.development.clientId: expected a string, found nothing",
-                "a.yaml:7:23: auth.providers.github.development.clientSecret: environment variable NONE is not set",
                 "a.yaml:5:7: auth.providers.github.development.signIn: expected an object, found nothing",
                 "a.yaml:5:7: auth.providers.github.development: too red",
-                "a.yaml:8:16: auth.providers.github.development.color: expected blue",
                 "a.yaml:6:9: auth.providers.github.development.clientID: unknown key \"clientID\"; did you mean \"clientId\"?",
-                "a.yaml:11:23: auth.keys[1]: expected an object, found a number",
+                "a.yaml:7:23: auth.providers.github.development.clientSecret: environment variable NONE is not set",
+                "a.yaml:8:16: auth.providers.github.development.color: expected blue",
+                "a.yaml:10:11: auth.providers.okta: expected an object, found a string",
                 "a.yaml:11:19: auth.keys[0].secret: expected a string, found a number",
+                "a.yaml:11:23: auth.keys[1]: expected an object, found a number",
                 "a.yaml:11:27: auth.keys[2].name: unknown key \"name\"; expected one of \"secret\"",
                 "a.yaml:13:1: bakcend: unknown key \"bakcend\"; did you mean \"backend\"?",
             ]

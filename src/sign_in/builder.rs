@@ -253,15 +253,13 @@ impl SignInBuilder {
         let url = Url::parse(&self.public_url).ok().filter(|url| {
             let scheme = url.scheme() == "https"
                 || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback));
-            scheme && url.username().is_empty() && url.query().is_none() && url.fragment().is_none()
+            let plain = url.username().is_empty() && url.password().is_none();
+            scheme && plain && url.query().is_none() && url.fragment().is_none()
         });
         if url.is_none() {
             mistakes.push(ConfigMistake::new(
                 "backend.baseUrl",
-                format!(
-                    "expected an https URL, or http on a loopback host, found {:?}",
-                    self.public_url
-                ),
+                "expected an https URL, or http on a loopback host, without user information",
             ));
         }
         url

@@ -26,7 +26,7 @@ use http::header::ORIGIN;
 pub use self::builder::SignInBuilder;
 pub(crate) use self::callback::{Completion, End};
 #[cfg(feature = "app-config")]
-pub(crate) use self::entries::NewProvider;
+pub(crate) use self::entries::{NewProvider, is_segment};
 pub(crate) use self::error::{SignInError, SignInErrorKind};
 use self::origins::Origins;
 pub(crate) use self::params::Params;

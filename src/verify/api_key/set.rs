@@ -16,6 +16,8 @@ use crate::rejection::Rejection;
 use crate::secret::Secret;
 use crate::verify::{Outcome, Verify};
 
+/// Backstage's own bound for a static token.
+const MIN_TOKEN: usize = 8;
 /// Shorter secrets can be guessed or are placeholders.
 const MIN_SECRET: usize = 16;
 
@@ -157,8 +159,7 @@ impl ApiKeys {
             .iter()
             .any(|other| other.shares_a_key(&legacy))
         {
-            let message =
-                "another secret has the same HMAC key: they differ in what base64 leaves out";
+            let message = "another entry has this secret, or one that is the same HMAC key";
             return Err(ConfigMistake::new(&*id, message).into());
         }
         self.add_records([record])?;
@@ -222,6 +223,23 @@ impl fmt::Debug for ApiKeys {
             .field("keys", &self.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a token could ever be presented: it is one `b64token`, and no key of ours with a typing error in it.
+pub(crate) fn check_token(token: &str) -> Result<(), ConfigMistake> {
+    let mistake = |message: &str| Err(ConfigMistake::new("token", message));
+    if token.len() < MIN_TOKEN {
+        return mistake("expected at least 8 characters");
+    }
+    if BearerToken::parse(token.as_bytes()).is_err() {
+        return mistake(
+            "expected letters, digits and -._~+/ only: no other token fits an Authorization header",
+        );
+    }
+    if form_of(token) == Form::Broken {
+        return mistake("it looks like a generated key, but its checksum is wrong");
+    }
+    Ok(())
 }
 
 pub(crate) fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake> {
