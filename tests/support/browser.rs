@@ -1,7 +1,7 @@
 //! A browser over real sockets, and a portal for it to visit.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tower_identity::catalog::FileCatalog;
 use tower_identity::sign_in::SignIn;
 use tower_identity::{Identity, OAuthCallbackLayer};
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 const CATALOG: &str = "
@@ -242,6 +243,10 @@ impl Write for Log {
 impl Log {
     /// Collects what is logged in this thread: a test's runtime has no other, so its whole portal logs here.
     pub(crate) fn capture() -> (Self, DefaultGuard) {
+        // Of one subscriber alone `tracing` believes that it is every thread's: it asks a test's thread that has
+        // none whether anybody listens, and remembers the no for all of them.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
