@@ -28,9 +28,9 @@ impl Inner {
         }
         self.check_caller(headers)?;
         let environment = params.get("env")?;
-        let cookies = self.forget(provider, headers);
+        let cookies = self.forget(self.providers.keys().map(|id| &**id), headers);
         // Even where the end can't be told to other nodes, this browser forgets.
-        if let Err(error) = self.revoke_all(provider, headers).await {
+        if let Err(error) = self.revoke_all(headers).await {
             let error = SignInError::from(error);
             return Err(Failure { error, cookies });
         }
@@ -50,25 +50,29 @@ impl Inner {
     }
 
     /// Ends every sign-in that this request shows: whichever provider's, for all of it is forgotten here.
-    async fn revoke_all(&self, provider: &str, headers: &HeaderMap) -> Result<(), StoreError> {
+    async fn revoke_all(&self, headers: &HeaderMap) -> Result<(), StoreError> {
         let session = self.sessions.open(headers);
         if let Some(session) = &session {
             self.sessions.revoke(&session.family).await?;
             tracing::info!(target: "tower_identity", provider = session.provider, user = session.person.user, "signed out");
         }
-        // A session that has run out may have left what renews it.
-        if let Some(renewal) = self.renewal(provider, headers) {
-            self.sessions.revoke(&renewal.family).await?;
+        // A session that has run out, or that another sign-in took the place of, may have left what renews it.
+        for provider in self.providers.keys() {
+            if let Some(renewal) = self.renewal(provider, headers) {
+                self.sessions.revoke(&renewal.family).await?;
+            }
         }
         Ok(())
     }
 
-    /// The lines by which a browser forgets the session, and what renews it.
-    pub(super) fn forget(&self, provider: &str, headers: &HeaderMap) -> Vec<HeaderValue> {
+    /// The lines by which a browser forgets the session, and what renews it by these providers.
+    pub(super) fn forget<'a>(
+        &self,
+        providers: impl Iterator<Item = &'a str>,
+        headers: &HeaderMap,
+    ) -> Vec<HeaderValue> {
         let mut cookies = self.sessions.clear(headers);
-        let session = self.sessions.open(headers).map(|session| session.provider);
-        let other = session.filter(|other| other != provider);
-        for provider in std::iter::once(provider).chain(other.as_deref()) {
+        for provider in providers {
             for kind in ["refresh-token", "granted-scope"] {
                 let (name, set) = self.provider_cookie(provider, kind);
                 cookies.extend(set.clear(&name, Cookies::of(headers)));

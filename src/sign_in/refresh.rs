@@ -217,7 +217,7 @@ impl Inner {
             Ok(()) => error,
             Err(store) => error.because(store.to_string()),
         };
-        let cookies = self.forget(provider, headers);
+        let cookies = self.forget(std::iter::once(provider), headers);
         Failure { error, cookies }
     }
 
