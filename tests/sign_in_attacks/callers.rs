@@ -155,13 +155,15 @@ async fn se_02_two_portals_with_one_secret_take_none_of_each_others_cookies() {
 
 const HTTPS: &str = "https://portal.example.com";
 
-/// Sends `GET` with these cookies to a portal that its browsers see on https.
-async fn https(portal: &SignIn, path: &str, cookies: &str) -> Response<()> {
+/// A script's call with these cookies to a portal that its browsers see on https.
+async fn https(portal: &SignIn, method: Method, path: &str, cookies: &str) -> Response<()> {
     let nothing = service_fn(|_: Request<Full<Bytes>>| async {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });
     let service = OAuthCallbackLayer::new(portal.clone()).layer(nothing);
-    let request = Request::get(format!("/api/auth/oidc/{path}"))
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/api/auth/{path}"))
         .header(HOST, "portal.example.com")
         .header("x-requested-with", "XMLHttpRequest")
         .header(COOKIE, cookies);
@@ -174,48 +176,76 @@ fn lines(answer: &Response<()>) -> Vec<&str> {
     lines.map(|line| line.to_str().unwrap()).collect()
 }
 
+/// The lines that set a cookie, of a sign-in at the provider `oidc`.
+async fn https_sign_in(portal: &SignIn, liar: &Liar) -> Vec<String> {
+    let started = https(portal, Method::GET, "oidc/start?env=development", "").await;
+    let state = liar.hear(started.headers()[LOCATION].to_str().unwrap());
+    let attempt = lines(&started)[0].split(';').next().unwrap();
+    let back = format!("oidc/handler/frame?code=c&state={state}");
+    let done = https(portal, Method::GET, &back, attempt).await;
+    let all: Vec<&str> = lines(&started).into_iter().chain(lines(&done)).collect();
+    for line in &all {
+        assert!(line.starts_with("__Host-tid-"), "{line}");
+        assert!(line.contains("; Path=/; HttpOnly; Secure; "), "{line}");
+        assert!(!line.to_ascii_lowercase().contains("domain"), "{line}");
+    }
+    let set = lines(&done).into_iter();
+    let set: Vec<String> = set
+        .filter(|line| !line.contains("Max-Age=0;"))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(set.len(), 3, "session, refresh token and scope: {set:?}");
+    set
+}
+
+/// The pair of a cookie among these lines.
+fn pair(lines: &[String], name: &str) -> String {
+    let line = lines.iter().find(|line| line.starts_with(name));
+    line.unwrap().split(';').next().unwrap().to_owned()
+}
+
+const RENEWAL: &str = "__Host-tid-oidc-refresh-token";
+
 #[tokio::test]
-async fn se_02_on_https_no_neighbour_can_plant_a_cookie_of_ours() {
+async fn se_02_on_https_no_neighbour_can_plant_a_refresh_token() {
     let liar = Liar::start().await;
     let portal = SignIn::builder(HTTPS)
         .with_provider("oidc", liar.oidc(), email())
         .with_catalog(catalog())
         .build()
         .unwrap();
-    let started = https(&portal, "start?env=development", "").await;
-    let state = liar.hear(started.headers()[LOCATION].to_str().unwrap());
-    let attempt = lines(&started)[0].split(';').next().unwrap();
-    let done = https(
-        &portal,
-        &format!("handler/frame?code=c&state={state}"),
-        attempt,
-    )
-    .await;
-    let set: Vec<&str> = lines(&done)
-        .into_iter()
-        .filter(|line| !line.contains("Max-Age=0;"))
-        .collect();
-    assert_eq!(set.len(), 3, "session, refresh token and scope: {set:?}");
-    for line in lines(&started).into_iter().chain(lines(&done)) {
-        assert!(line.starts_with("__Host-tid-"), "{line}");
-        assert!(line.contains("; Path=/; HttpOnly; Secure; "), "{line}");
-        assert!(!line.to_ascii_lowercase().contains("domain"), "{line}");
-    }
-
-    let find = |name: &str| {
-        let line = set.iter().find(|line| line.starts_with(name));
-        line.unwrap().split(';').next().unwrap().to_owned()
-    };
-    let renewal = find("__Host-tid-oidc-refresh-token=");
-    let renewed = https(&portal, "refresh?env=development", &renewal).await;
+    let renewal = pair(&https_sign_in(&portal, &liar).await, RENEWAL);
+    let refresh = "oidc/refresh?env=development";
+    let renewed = https(&portal, Method::GET, refresh, &renewal).await;
     assert_eq!(renewed.status(), 200);
     for planted in [
         "oidc-refresh-token",
         "tid-oidc-refresh-token",
         "__host-tid-oidc-refresh-token",
     ] {
-        let planted = renewal.replace("__Host-tid-oidc-refresh-token", planted);
-        let refused = https(&portal, "refresh?env=development", &planted).await;
+        let planted = renewal.replace(RENEWAL, planted);
+        let refused = https(&portal, Method::GET, refresh, &planted).await;
         assert_eq!(refused.status(), 401, "{planted}");
     }
+}
+
+#[tokio::test]
+async fn lo_02_on_https_signing_out_by_any_path_ends_what_a_dead_session_left() {
+    let liar = Liar::start().await;
+    let portal = SignIn::builder(HTTPS)
+        .with_provider("oidc", liar.oidc(), email())
+        .with_provider("other", liar.oidc(), email())
+        .with_catalog(catalog())
+        .build()
+        .unwrap();
+    let renewal = pair(&https_sign_in(&portal, &liar).await, RENEWAL);
+    let logout = "other/logout?env=development";
+    let answer = https(&portal, Method::POST, logout, &renewal).await;
+    assert_eq!(answer.status(), 200);
+    let cleared = lines(&answer);
+    let forgets = |line: &&str| line.starts_with(RENEWAL) && line.contains("Max-Age=0;");
+    assert!(cleared.iter().any(forgets), "{cleared:?}");
+    let refresh = "oidc/refresh?env=development";
+    let copy = https(&portal, Method::GET, refresh, &renewal).await;
+    assert_eq!(copy.status(), 401);
 }
