@@ -28,8 +28,11 @@ async fn rf_04_a_copied_refresh_token_makes_no_session_after_signing_out() {
         browser.sign_in(&portal, provider, "ada").await;
         let (thief, thief_of_renewal) = (browser.copy(), browser.copy_of_renewal());
         assert_eq!(browser.sign_out(&portal, provider).await.status, 200);
+        let asked = || honest.requests("/token") + honest.requests("/api/v3/user");
+        let before = asked();
         is_over(&portal, provider, &browser, &thief).await;
         is_over(&portal, provider, &browser, &thief_of_renewal).await;
+        assert_eq!(asked(), before, "the provider is not even asked");
     }
 }
 
