@@ -37,6 +37,20 @@ async fn rf_04_a_copied_refresh_token_makes_no_session_after_signing_out() {
 }
 
 #[tokio::test]
+async fn lo_02_a_copied_session_without_a_refresh_token_gives_no_token_after_signing_out() {
+    let honest = Provider::builder().with_refresh_tokens(false);
+    let honest = honest.start().await.unwrap();
+    let portal = portal(|portal| portal.with_provider("oidc", oidc(&honest), email())).await;
+    let browser = Browser::default();
+    browser.sign_in(&portal, "oidc", "ada").await;
+    let thief = browser.copy();
+    let token = thief.refresh(&portal, "oidc").await;
+    assert_eq!(token.status, 200, "before, it does: {}", token.body);
+    assert_eq!(browser.sign_out(&portal, "oidc").await.status, 200);
+    is_over(&portal, "oidc", &browser, &thief).await;
+}
+
+#[tokio::test]
 async fn lo_02_a_refresh_that_waits_at_the_provider_is_overtaken_by_signing_out() {
     let liar = Liar::start().await;
     let portal = portal(|portal| portal.with_provider("oidc", liar.oidc(), email())).await;
