@@ -17,7 +17,7 @@ use super::liar::Liar;
 use super::{ADA, email, oidc, portal};
 
 #[tokio::test]
-async fn se_02_a_page_of_another_site_gets_nothing_by_a_refresh_or_a_sign_out() {
+async fn se_17_a_page_of_another_site_gets_nothing_by_a_refresh_or_a_sign_out() {
     let honest = Provider::start().await.unwrap();
     let portal = portal(|portal| {
         portal
@@ -61,7 +61,7 @@ async fn se_02_a_page_of_another_site_gets_nothing_by_a_refresh_or_a_sign_out() 
 }
 
 #[tokio::test]
-async fn the_guest_is_for_this_machine_whatever_a_name_points_to() {
+async fn op_11_the_guest_is_for_this_machine_whatever_a_name_points_to() {
     let portal = portal(|portal| portal.with_provider("guest", Guest::new(), [])).await;
     let url = format!("{portal}/api/auth/guest/refresh");
     for (host, status) in [
@@ -110,7 +110,7 @@ async fn the_guest_has_one_id_and_nobody_else_has_it() {
 }
 
 #[tokio::test]
-async fn se_02_two_portals_with_one_secret_take_none_of_each_others_cookies() {
+async fn se_05_two_portals_with_one_secret_take_none_of_each_others_cookies() {
     let liar = Liar::start().await;
     let secret = "a secret that two portals share by mistake";
     let mut portals = Vec::new();

@@ -18,7 +18,7 @@ use super::browser::{Browser, frame};
 use super::{ADA, email, oidc, portal};
 
 #[tokio::test]
-async fn rf_03_a_loop_of_refreshes_with_the_first_cookies_does_not_fill_the_store() {
+async fn op_07_a_loop_of_refreshes_with_the_first_cookies_does_not_fill_the_store() {
     let honest = Provider::start().await.unwrap();
     let portal = portal(|portal| {
         portal
@@ -106,7 +106,7 @@ async fn lf_02_long_attempts_are_bounded_in_number_and_in_bytes() {
 }
 
 #[tokio::test]
-async fn lf_02_a_hostile_cookie_header_is_not_answered_line_by_line() {
+async fn se_08_a_hostile_cookie_header_is_not_answered_line_by_line() {
     let github = GitHub::new("client", "secret-of-the-client");
     let portal = SignIn::builder("http://127.0.0.1:7007")
         .with_provider("github", github, [Resolver::username()])

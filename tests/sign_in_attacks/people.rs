@@ -21,7 +21,7 @@ fn catalog() -> FileCatalog {
 }
 
 #[tokio::test]
-async fn id_03_an_address_is_verified_by_whoever_says_it_and_by_nobody_else() {
+async fn id_02_an_address_is_verified_by_whoever_says_it_and_by_nobody_else() {
     let liar = Liar::start().await;
     liar.say(|script| script.userinfo = Some(json!({})));
     let resolvers = [Resolver::email(), Resolver::email_local_part()];

@@ -18,7 +18,7 @@ use super::liar::{Liar, signer};
 use super::{ADA, email, oidc, portal};
 
 #[tokio::test]
-async fn er_06_no_page_repeats_what_the_request_says() {
+async fn er_01_lf_13_no_page_repeats_what_the_request_says() {
     let honest = Provider::start().await.unwrap();
     let portal = portal(|portal| portal.with_provider("oidc", oidc(&honest), email())).await;
     let browser = Browser::default();
@@ -56,7 +56,7 @@ async fn er_06_no_page_repeats_what_the_request_says() {
 }
 
 #[tokio::test]
-async fn er_06_no_request_writes_a_line_of_its_own_into_the_log() {
+async fn er_04_no_request_writes_a_line_of_its_own_into_the_log() {
     let liar = Liar::start().await;
     let (log, _guard) = Log::capture();
     let portal = portal(|portal| portal.with_provider("oidc", liar.oidc(), email())).await;
