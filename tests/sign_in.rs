@@ -1,35 +1,19 @@
 //! Signing in over real sockets: a portal, a provider, and a browser that holds many tabs.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+#[path = "support/browser.rs"]
+mod browser;
 
-use axum::routing::get;
-use axum::{Json, Router};
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http::header::COOKIE;
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tower_identity::catalog::FileCatalog;
 use tower_identity::provider::{GitHub, Guest, Oidc};
 use tower_identity::sign_in::{Resolver, SignIn};
 use tower_identity::testing::Provider;
-use tower_identity::{Identity, OAuthCallbackLayer};
 
-const CATALOG: &str = "
-apiVersion: backstage.io/v1alpha1
-kind: User
-metadata: {name: ada}
-spec: {profile: {email: ada@example.com}, memberOf: [analysts]}
----
-apiVersion: backstage.io/v1alpha1
-kind: User
-metadata: {name: grace}
-spec: {profile: {email: grace@example.com}, memberOf: []}
-";
+use self::browser::{Browser, Log, POPUP, bind, catalog, frame, serve};
+
+const REDIRECT: &str = "flow=redirect&redirectUrl=/welcome";
 
 struct Portal {
     url: String,
@@ -39,8 +23,7 @@ struct Portal {
 impl Portal {
     async fn start() -> Self {
         let provider = Provider::start().await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, url) = bind().await;
         let (id, secret) = (provider.client_id(), provider.client_secret());
         let sign_in = SignIn::builder(&url)
             .with_provider(
@@ -59,17 +42,10 @@ impl Portal {
                 [Resolver::username(), Resolver::email()],
             )
             .with_provider("guest", Guest::new(), [])
-            .with_catalog(FileCatalog::from_yaml("catalog.yaml", CATALOG).unwrap())
+            .with_catalog(catalog())
             .build()
             .unwrap();
-        let api = Router::new()
-            .route("/api/whoami", get(|who: Identity| async move { Json(who) }))
-            .layer(sign_in.identity_layer());
-        let app = Router::new()
-            .route("/", get(|| async { "home" }))
-            .merge(api)
-            .layer(OAuthCallbackLayer::new(sign_in));
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        serve(listener, sign_in);
         Self { url, provider }
     }
 
@@ -77,172 +53,6 @@ impl Portal {
         format!("{}{path}", self.url)
     }
 }
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
-}
-
-impl Answer {
-    #[track_caller]
-    fn location(&self) -> String {
-        let location = self
-            .headers
-            .get(LOCATION)
-            .unwrap_or_else(|| panic!("{}: {}", self.status, self.body));
-        location.to_str().unwrap().to_owned()
-    }
-
-    #[track_caller]
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{}: {e}", self.body))
-    }
-
-    fn cookies(&self) -> Vec<&str> {
-        self.headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .map(|line| line.to_str().unwrap())
-            .collect()
-    }
-}
-
-/// A browser of one host, whose tabs share the jar. It heeds `Max-Age=0` and paths.
-#[derive(Clone, Default)]
-struct Browser(Arc<Mutex<Vec<(String, String, String)>>>);
-
-impl Browser {
-    async fn send(&self, mut request: Request<Full<Bytes>>) -> Answer {
-        let jar: Vec<String> = {
-            let path = request.uri().path();
-            let jar = self.0.lock().unwrap();
-            jar.iter()
-                .filter(|(_, _, scope)| path.starts_with(scope.as_str()))
-                .map(|(n, v, _)| format!("{n}={v}"))
-                .collect()
-        };
-        if !jar.is_empty() {
-            request
-                .headers_mut()
-                .insert(COOKIE, jar.join("; ").parse().unwrap());
-        }
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let (head, body) = client.request(request).await.unwrap().into_parts();
-        for line in head.headers.get_all(SET_COOKIE) {
-            let line = line.to_str().unwrap();
-            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
-            let path = line
-                .split("; ")
-                .find_map(|a| a.strip_prefix("Path="))
-                .unwrap();
-            let mut jar = self.0.lock().unwrap();
-            jar.retain(|(n, _, p)| n != name || p != path);
-            if !line.contains("Max-Age=0;") {
-                jar.push((name.into(), value.into(), path.into()));
-            }
-        }
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body: String::from_utf8_lossy(&body).into_owned(),
-        }
-    }
-
-    async fn get(&self, url: &str) -> Answer {
-        self.send(Request::get(url).body(Full::default()).unwrap())
-            .await
-    }
-
-    async fn ajax(&self, method: Method, url: &str) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(url)
-            .header("x-requested-with", "XMLHttpRequest");
-        self.send(request.body(Full::default()).unwrap()).await
-    }
-
-    /// How much of a request's header the jar would take.
-    fn cookie_bytes(&self) -> usize {
-        let jar = self.0.lock().unwrap();
-        jar.iter()
-            .map(|(name, value, _)| name.len() + value.len() + 3)
-            .sum()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(name, _, _)| name.clone())
-            .collect()
-    }
-
-    fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
-    }
-
-    /// Begins a sign-in and lets `user` choose themselves: the URL that the provider sends the browser back to.
-    async fn begin(&self, portal: &Portal, provider: &str, user: &str, flow: &str) -> String {
-        let origin = &portal.url;
-        let start =
-            format!("{origin}/api/auth/{provider}/start?env=development&origin={origin}&{flow}");
-        let started = self.get(&start).await;
-        choose(&started.location(), user).await
-    }
-}
-
-/// Answers the provider's page as its form would.
-async fn choose(page: &str, user: &str) -> String {
-    let (page, query) = page.split_once('?').unwrap();
-    let request = Request::post(page)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(Full::from(format!("{query}&{user}")))
-        .unwrap();
-    Browser::default().send(request).await.location()
-}
-
-/// What a popup's frame posts: the decoded message and the origin it is for.
-#[track_caller]
-fn frame(answer: &Answer) -> (Value, String) {
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let literals: Vec<String> = answer
-        .body
-        .split('\'')
-        .skip(1)
-        .step_by(2)
-        .map(decode)
-        .collect();
-    let message = literals
-        .iter()
-        .find(|text| text.contains("authorization_response"));
-    let message =
-        serde_json::from_str(message.unwrap_or_else(|| panic!("{}", answer.body))).unwrap();
-    let origin = literals
-        .iter()
-        .find(|text| text.starts_with("http"))
-        .cloned();
-    (message, origin.unwrap_or_default())
-}
-
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let pair = [rest.next().unwrap_or(b'0'), rest.next().unwrap_or(b'0')];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&pair).unwrap(), 16).unwrap_or(b'?'));
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-const REDIRECT: &str = "flow=redirect&redirectUrl=/welcome";
-const POPUP: &str = "flow=popup";
 
 #[tokio::test]
 async fn people_sign_in_by_redirect_and_by_popup_with_either_kind_of_provider() {
@@ -254,7 +64,7 @@ async fn people_sign_in_by_redirect_and_by_popup_with_either_kind_of_provider() 
         ("github", "user=grace", "user:default/grace"),
     ] {
         let browser = Browser::default();
-        let back = browser.begin(&portal, provider, user, REDIRECT).await;
+        let back = browser.begin(&portal.url, provider, user, REDIRECT).await;
         let done = browser.get(&back).await;
         assert_eq!(
             (done.status, done.location()),
@@ -266,7 +76,7 @@ async fn people_sign_in_by_redirect_and_by_popup_with_either_kind_of_provider() 
         );
 
         let browser = Browser::default();
-        let back = browser.begin(&portal, provider, user, POPUP).await;
+        let back = browser.begin(&portal.url, provider, user, POPUP).await;
         let done = browser.get(&back).await;
         assert_eq!(done.headers["x-frame-options"], "sameorigin");
         assert!(!done.headers.contains_key("cross-origin-opener-policy"));
@@ -305,7 +115,11 @@ async fn lf_02_ten_tabs_of_one_browser_all_sign_in_at_once() {
     let mut ways = Vec::new();
     for i in 0..10 {
         let provider = ["oidc", "github"][i % 2];
-        ways.push(browser.begin(&portal, provider, "user=ada", REDIRECT).await);
+        ways.push(
+            browser
+                .begin(&portal.url, provider, "user=ada", REDIRECT)
+                .await,
+        );
     }
     // In another order than they were begun, and concurrently.
     ways.reverse();
@@ -343,7 +157,9 @@ async fn lf_02_the_number_of_attempts_in_one_browser_is_bounded() {
 async fn lf_01_a_state_that_is_not_this_browsers_costs_no_call_and_makes_no_session() {
     let portal = Portal::start().await;
     let victim = Browser::default();
-    let back = victim.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+    let back = victim
+        .begin(&portal.url, "oidc", "user=ada", REDIRECT)
+        .await;
     let (base, query) = back.split_once('?').unwrap();
     let code = query.split('&').find(|p| p.starts_with("code=")).unwrap();
     let elsewhere = portal.at(&format!("/api/auth/other/handler/frame?{query}"));
@@ -383,7 +199,7 @@ async fn lf_01_a_state_that_is_not_this_browsers_costs_no_call_and_makes_no_sess
 async fn op_04_of_fifty_callbacks_with_one_code_one_succeeds() {
     let portal = Portal::start().await;
     let browser = Browser::default();
-    let back = browser.begin(&portal, "oidc", "user=ada", POPUP).await;
+    let back = browser.begin(&portal.url, "oidc", "user=ada", POPUP).await;
     let tabs: Vec<Browser> = (0..50).map(|_| browser.copy()).collect();
     let done = futures::future::join_all(tabs.iter().map(|tab| tab.get(&back))).await;
     let won = done
@@ -402,7 +218,9 @@ async fn op_04_of_fifty_callbacks_with_one_code_one_succeeds() {
 async fn lf_26_lf_27_a_prefetch_does_not_spend_the_code_and_going_back_is_no_error() {
     let portal = Portal::start().await;
     let browser = Browser::default();
-    let back = browser.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+    let back = browser
+        .begin(&portal.url, "oidc", "user=ada", REDIRECT)
+        .await;
     let head = browser
         .send(Request::head(&back).body(Full::default()).unwrap())
         .await;
@@ -482,7 +300,9 @@ async fn lf_16_a_sign_in_makes_a_new_session_and_ends_the_one_before() {
         200
     );
     let planted = browser.copy();
-    let back = browser.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+    let back = browser
+        .begin(&portal.url, "oidc", "user=ada", REDIRECT)
+        .await;
     assert_eq!(browser.get(&back).await.status, 302);
     assert_eq!(
         browser.get(&portal.at("/api/whoami")).await.json()["subject"],
@@ -495,18 +315,20 @@ async fn lf_16_a_sign_in_makes_a_new_session_and_ends_the_one_before() {
 async fn the_provider_says_no_and_the_popup_hears_it() {
     let portal = Portal::start().await;
     let browser = Browser::default();
-    let back = browser.begin(&portal, "oidc", "deny=1", POPUP).await;
+    let back = browser.begin(&portal.url, "oidc", "deny=1", POPUP).await;
     let (message, _) = frame(&browser.get(&back).await);
     assert_eq!(message["error"]["message"], "Authentication rejected");
     // Somebody whom the catalog does not know, and whose e-mail is not verified besides.
-    let back = browser.begin(&portal, "oidc", "user=mallory", POPUP).await;
+    let back = browser
+        .begin(&portal.url, "oidc", "user=mallory", POPUP)
+        .await;
     let (message, _) = frame(&browser.get(&back).await);
     assert_eq!(
         message["error"]["message"],
         "Login failed, user profile does not contain an email"
     );
     let back = browser
-        .begin(&portal, "oidc", "user=mallory", REDIRECT)
+        .begin(&portal.url, "oidc", "user=mallory", REDIRECT)
         .await;
     let answer = browser.get(&back).await;
     assert!(
@@ -523,7 +345,7 @@ async fn the_provider_says_no_and_the_popup_hears_it() {
 async fn rf_01_parallel_refreshes_keep_the_session_although_the_provider_rotates() {
     let portal = Portal::start().await;
     let browser = Browser::default();
-    let back = browser.begin(&portal, "oidc", "user=ada", POPUP).await;
+    let back = browser.begin(&portal.url, "oidc", "user=ada", POPUP).await;
     browser.get(&back).await;
     let refresh = portal.at("/api/auth/oidc/refresh?optional&env=development");
     for round in 0..3 {
@@ -549,7 +371,9 @@ async fn ks_04_the_provider_rotates_its_keys_and_people_still_sign_in() {
     let portal = Portal::start().await;
     for _ in 0..3 {
         let browser = Browser::default();
-        let back = browser.begin(&portal, "oidc", "user=ada", REDIRECT).await;
+        let back = browser
+            .begin(&portal.url, "oidc", "user=ada", REDIRECT)
+            .await;
         portal.provider.withdraw_keys().await.unwrap();
         assert_eq!(browser.get(&back).await.location(), portal.at("/welcome"));
     }
@@ -730,36 +554,16 @@ async fn bad_input_is_never_a_500() {
     assert_eq!(Browser::default().send(huge).await.status, 400);
 }
 
-/// Collects what is logged, by every target at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn er_03_nothing_secret_is_logged_at_any_level() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    // This test's runtime has one thread, so that the whole portal logs here.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::capture();
     let portal = Portal::start().await;
     let mut secrets = vec![portal.provider.client_secret().to_owned()];
     for provider in ["oidc", "github"] {
         let browser = Browser::default();
-        let back = browser.begin(&portal, provider, "user=ada", POPUP).await;
+        let back = browser
+            .begin(&portal.url, provider, "user=ada", POPUP)
+            .await;
         secrets.extend(
             back.split(['?', '&'])
                 .filter_map(|p| p.strip_prefix("code=").or(p.strip_prefix("state=")))
@@ -805,7 +609,7 @@ async fn er_03_nothing_secret_is_logged_at_any_level() {
             .await;
         browser.get(&format!("{back}&error=x")).await;
     }
-    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let text = log.text();
     assert!(text.contains("signed in"), "the log is this portal's");
     assert!(
         secrets.len() > 10 && secrets.iter().all(|secret| secret.len() >= 16),

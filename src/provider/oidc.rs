@@ -339,6 +339,8 @@ impl OidcProvider {
         // Whether an address is verified is said of the address beside it, and of no other.
         if claims.contains_key("email") {
             info.remove("email_verified");
+        } else {
+            claims.remove("email_verified");
         }
         for (name, value) in info {
             // What the signed token says is not overwritten.
