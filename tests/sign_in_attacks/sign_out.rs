@@ -117,7 +117,7 @@ async fn lo_09_with_a_full_store_the_browser_forgets_all_the_same() {
 }
 
 #[tokio::test]
-async fn lo_02_signing_out_by_another_providers_path_revokes_the_session_as_well() {
+async fn lo_02_signing_out_of_one_provider_leaves_the_sign_in_with_another_whole() {
     let honest = Provider::start().await.unwrap();
     let portal = portal(|portal| {
         portal
@@ -130,7 +130,11 @@ async fn lo_02_signing_out_by_another_providers_path_revokes_the_session_as_well
         let browser = Browser::default();
         browser.sign_in(&portal, "oidc", "ada").await;
         let (thief, thief_of_renewal) = (browser.copy(), browser.copy_of_renewal());
+        // Half an end would be the worst: a cookie that this browser forgets, and whose copies live on.
         assert_eq!(browser.sign_out(&portal, other).await.status, 200);
+        assert_eq!(browser.who(&portal).await, ADA, "{other}");
+        assert_eq!(browser.refresh(&portal, "oidc").await.status, 200);
+        assert_eq!(browser.sign_out(&portal, "oidc").await.status, 200);
         assert_eq!(browser.who(&portal).await, "401", "{other}");
         assert_eq!(thief.who(&portal).await, "401", "{other}");
         for renewal in [thief, thief_of_renewal, browser] {

@@ -107,6 +107,7 @@ async fn respond(
             let id = engine.id_of(named);
             match engine.callback(id, &params, headers).await {
                 Ok(end) => Ok(completion(end, get)),
+                Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
                 Err(error) => Err(error.into()),
             }
         }
