@@ -236,6 +236,7 @@ impl SignInBuilder {
             environment: self.environment.into(),
             rule,
             origins,
+            order: in_order(&self.providers),
             providers,
             guest,
             catalog: self.catalog,
@@ -282,6 +283,17 @@ impl SignInBuilder {
         let current = keys.next().unwrap_or_else(SealingKey::random);
         Some(SealingKeys::new(current, keys))
     }
+}
+
+/// Each id once.
+fn in_order(providers: &[NewProvider]) -> Vec<Box<str>> {
+    let mut order: Vec<Box<str>> = Vec::new();
+    for id in providers.iter().map(|new| new.id.as_str()) {
+        if !order.iter().any(|known| &**known == id) {
+            order.push(id.into());
+        }
+    }
+    order
 }
 
 fn is_path(path: &str) -> bool {

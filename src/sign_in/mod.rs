@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     rule: SiteRule,
     origins: Origins,
     providers: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
+    /// Their ids, in the order in which they were added.
+    order: Vec<Box<str>>,
     guest: Option<GuestEntry>,
     catalog: Option<Arc<dyn Catalog>>,
     sealing: SealingKeys,
@@ -170,21 +172,20 @@ impl SignIn {
         &self.0.tokens
     }
 
-    /// The providers of its environment, in the order of their ids.
+    /// The providers of its environment, in the order in which they were added; the guest last.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderInfo> {
-        let oauth = self
-            .0
-            .providers
-            .iter()
-            .filter(|(_, envs)| envs.contains_key(&self.0.environment));
+        let here = |id: &str| {
+            let environments = self.0.providers.get(id);
+            environments.is_some_and(|all| all.contains_key(&self.0.environment))
+        };
+        let oauth = self.0.order.iter().filter(|id| here(id));
         let mut list: Vec<_> = oauth
-            .map(|(id, _)| ProviderInfo {
+            .map(|id| ProviderInfo {
                 id: id.to_string(),
                 is_proxy: false,
             })
             .collect();
-        list.sort_by(|a, b| a.id.cmp(&b.id));
         if self.0.guest.as_ref().is_some_and(|guest| guest.allowed) {
             list.push(ProviderInfo {
                 id: "guest".into(),
