@@ -219,6 +219,9 @@ async fn rf_05_a_provider_with_a_bad_day_ends_no_session() {
         (400, r#"{"error":"temporarily_unavailable"}"#),
         (429, r#"{"error":"slow_down"}"#),
         (429, "invalid_grant"),
+        // These are about the portal's own secret, and about nobody who is signed in.
+        (401, r#"{"error":"invalid_client"}"#),
+        (200, r#"{"error":"incorrect_client_credentials"}"#),
         (400, r#"{"error":"x","error_description":"invalid_grant"}"#),
     ] {
         liar.say(|script| script.tokens = Some((status, body)));
