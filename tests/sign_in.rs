@@ -1,4 +1,10 @@
 //! Signing in over real sockets: a portal, a provider, and a browser that holds many tabs.
+#![cfg(all(
+    feature = "testing",
+    feature = "sign-in",
+    feature = "app-config",
+    feature = "axum"
+))]
 
 #[path = "support/browser.rs"]
 mod browser;

@@ -235,7 +235,6 @@ fn token_error(error: RequestTokenError<HttpError, BasicErrorResponse>) -> Provi
                 "invalid_grant"
                 | "access_denied"
                 | "bad_verification_code"
-                | "incorrect_client_credentials"
                 | "bad_refresh_token" => ProviderError::refused(detail),
                 _ => ProviderError::unavailable(detail),
             }

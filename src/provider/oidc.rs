@@ -332,7 +332,7 @@ impl OidcProvider {
             .get("sub")
             .is_some_and(|sub| info.get("sub") != Some(sub))
         {
-            return Err(ProviderError::invalid(
+            return Err(ProviderError::foreign(
                 "userinfo is about somebody else (sub)",
             ));
         }

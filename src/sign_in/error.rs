@@ -140,7 +140,7 @@ impl SignInError {
 impl From<ProviderError> for SignInError {
     fn from(error: ProviderError) -> Self {
         let shown = match error.kind {
-            ProviderErrorKind::Invalid => {
+            ProviderErrorKind::Invalid | ProviderErrorKind::Foreign => {
                 Self::authentication("The identity provider's answer could not be verified")
             }
             ProviderErrorKind::Refused => {

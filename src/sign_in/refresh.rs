@@ -109,8 +109,13 @@ impl Inner {
         let renewed = self.renewals.renew(&entry.provider, &key, token).await;
         let renewed = match renewed {
             Ok(renewed) => renewed,
-            // Whom the provider has refused for good is signed out here as well (RF-04, RF-10).
-            Err(error) if error.kind == ProviderErrorKind::Refused => {
+            // Whom the provider has refused for good, or taken for another, is signed out here as well (RF-04, RF-07).
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ProviderErrorKind::Refused | ProviderErrorKind::Foreign
+                ) =>
+            {
                 return Err(self.end(provider, family, error.into(), headers).await);
             }
             Err(error) => return Err(SignInError::from(error).into()),

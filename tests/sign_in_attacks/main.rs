@@ -1,6 +1,11 @@
 //! What attackers tried on the sign-in, and what must never work again: people in the browser, providers that lie,
 //! neighbours that plant cookies.
-#![cfg(all(feature = "testing", feature = "sign-in", feature = "app-config"))]
+#![cfg(all(
+    feature = "testing",
+    feature = "sign-in",
+    feature = "app-config",
+    feature = "axum"
+))]
 
 #[path = "../support/browser.rs"]
 mod browser;

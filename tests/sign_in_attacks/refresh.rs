@@ -68,6 +68,33 @@ async fn rf_07_a_refresh_that_names_somebody_else_is_refused_and_ends_the_sessio
 }
 
 #[tokio::test]
+async fn rf_07_a_refresh_by_another_issuer_or_for_another_client_ends_the_session_as_well() {
+    let liar = Liar::start().await;
+    liar.say(|script| script.userinfo = Some(ada()));
+    let portal = portal(|portal| portal.with_provider("oidc", liar.oidc(), email())).await;
+    for (name, value) in [
+        ("iss", json!("https://elsewhere.example")),
+        ("aud", json!("another client")),
+        ("aud", json!(["client", "another client"])),
+        // Nor is userinfo about whom the ID token is about.
+        ("sub", json!("2")),
+    ] {
+        liar.say(|script| {
+            script.refresh_token = Some(format!("before {name} is {value}"));
+            script.claims = ada();
+        });
+        let browser = Browser::default();
+        browser.lie(&portal, "oidc", &liar).await;
+        assert_eq!(browser.who(&portal).await, ADA);
+        let copy = browser.copy();
+        liar.say(|script| script.claims[name] = value);
+        let answer = browser.refresh(&portal, "oidc").await;
+        assert_eq!(answer.status, 401, "{name}: {}", answer.body);
+        is_over(&portal, "oidc", &browser, &copy).await;
+    }
+}
+
+#[tokio::test]
 async fn rf_07_a_refresh_that_names_nobody_keeps_the_identity() {
     let liar = Liar::start().await;
     let portal = portal(|portal| portal.with_provider("oidc", liar.oidc(), email())).await;
@@ -192,6 +219,9 @@ async fn rf_05_a_provider_with_a_bad_day_ends_no_session() {
         (400, r#"{"error":"temporarily_unavailable"}"#),
         (429, r#"{"error":"slow_down"}"#),
         (429, "invalid_grant"),
+        // These are about the portal's own secret, and about nobody who is signed in.
+        (401, r#"{"error":"invalid_client"}"#),
+        (200, r#"{"error":"incorrect_client_credentials"}"#),
         (400, r#"{"error":"x","error_description":"invalid_grant"}"#),
     ] {
         liar.say(|script| script.tokens = Some((status, body)));
