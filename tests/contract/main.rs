@@ -2,6 +2,7 @@
 //! every stance of the two that judge, rule by rule and on both, and all orders in which the three can stand.
 #![cfg(all(feature = "testing", feature = "sign-in"))]
 
+mod bodies;
 mod callback;
 mod cells;
 mod cookies;
