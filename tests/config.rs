@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::FutureExt as _;
 use http::header::AUTHORIZATION;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{Layer as _, ServiceBuilder, ServiceExt};
 use tower_identity::{Config, ConfigError, Identity};
 
 /// The file of the README, as operators have it.
@@ -335,16 +336,50 @@ fn later_files_lie_on_top() {
     );
 }
 
-#[test]
-fn several_providers_of_one_kind_and_a_hundred_that_nobody_uses_cost_nothing() {
-    let mut text = String::from("auth:\n  providers:\n");
+#[tokio::test]
+async fn several_providers_of_one_kind_and_a_hundred_that_nobody_uses_cost_nothing() {
+    // A provider that takes connections, and never says a word.
+    let idp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = idp.local_addr().unwrap();
+    let mut text = String::from("auth:\n  providers:\n    guest: {}\n");
     for i in 0..100 {
         text.push_str(&format!(
-            "    corp{i}: {{type: oidc, development: {{metadataUrl: 'https://idp{i}.invalid', clientId: a, clientSecret: b, prompt: auto, signIn: {{resolvers: [{{resolver: emailMatchingUserEntityProfileEmail}}]}}}}}}\n"
+            "    corp{i}: {{type: oidc, development: {{metadataUrl: 'http://{at}/{i}', clientId: a, clientSecret: b, prompt: auto, signIn: {{resolvers: [{{resolver: emailMatchingUserEntityProfileEmail}}]}}}}}}\n"
         ));
     }
     let layers = load(&[&text]).unwrap().layers().unwrap();
-    assert_eq!(layers.sign_in.providers().len(), 100);
+    assert_eq!(layers.sign_in.providers().len(), 101);
+    let service = layers.oauth_callback.layer(tower::service_fn(|_| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Full::<bytes::Bytes>::default()))
+    }));
+    let ask = |path: &str| {
+        let request = Request::get(path).header("x-requested-with", "XMLHttpRequest");
+        let request = request.header("host", "localhost:7007");
+        let request = request.body(Full::<bytes::Bytes>::default()).unwrap();
+        service.clone().oneshot(request)
+    };
+    let guest = ask("/api/auth/guest/refresh?env=development")
+        .await
+        .unwrap();
+    assert_eq!(guest.status(), 200);
+    let nobody = std::pin::pin!(idp.accept()).now_or_never();
+    assert!(nobody.is_none(), "a provider that nobody uses was asked");
+    // The one that is used is asked, and what it never says keeps nobody else waiting.
+    let mut start = std::pin::pin!(ask("/api/auth/corp7/start?env=development"));
+    let (mut asked, _) = tokio::select! {
+        answer = &mut start => panic!("{:?}", answer.map(|a| a.status())),
+        asked = idp.accept() => asked.unwrap(),
+    };
+    let mut line = [0; 6];
+    tokio::select! {
+        answer = &mut start => panic!("{:?}", answer.map(|a| a.status())),
+        read = tokio::io::AsyncReadExt::read_exact(&mut asked, &mut line) => drop(read.unwrap()),
+    }
+    assert_eq!(&line, b"GET /7");
+    let guest = ask("/api/auth/guest/refresh?env=development")
+        .await
+        .unwrap();
+    assert_eq!(guest.status(), 200);
 }
 
 #[test]

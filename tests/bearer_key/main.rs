@@ -1,10 +1,10 @@
 //! `BearerKeyLayer`, cell by cell of its contract.
 
+#[path = "../support/echo.rs"]
+mod echo;
 mod files;
 mod legacy;
-mod readiness;
 mod requests;
-mod stances;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -20,7 +20,7 @@ use tower_identity::verify::api_key::{ApiKeys, KeyRecord};
 use tower_identity::verify::{Outcome, Verify, verify_fn};
 use tower_identity::{ApiKey, BearerKeyLayer};
 
-use self::support::Echo;
+use self::echo::Echo;
 
 const BARE: &str = "Bearer realm=\"tower-identity\"";
 const INVALID: &str = "Bearer realm=\"tower-identity\", error=\"invalid_token\"";

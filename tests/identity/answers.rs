@@ -1,63 +1,12 @@
 //! Who is answered how: programs, gRPC clients, and people on their way to a page.
 
 use tower_identity::IdentityLayer;
-use tower_identity::identity::{Method, Restriction, Service, VerifiedIdentity};
 use tower_identity::rejection::{Rejection, RejectionKind};
-use tower_identity::verify::{Outcome, verify_fn};
+use tower_identity::verify::verify_fn;
 
 use super::over;
 use super::portal::{guest, portal};
 use super::support::{get, request, send};
-
-#[tokio::test]
-async fn px_09_a_grpc_client_is_answered_in_trailers_only() {
-    let verifier = verify_fn(|token| {
-        std::future::ready(match token.as_str() {
-            "down" => Err(Rejection::new(
-                RejectionKind::Unavailable,
-                "the issuer is away",
-            )),
-            "restricted" => {
-                let only = [Restriction::to_plugin("elsewhere")];
-                let service = Service::new("robot").with_restrictions(only);
-                Ok(Outcome::verified(VerifiedIdentity::assertion(
-                    service,
-                    Method::Token,
-                )))
-            }
-            _ => Ok(Outcome::NotRecognised),
-        })
-    });
-    let (service, inner) = over(IdentityLayer::new(verifier).with_sign_in_page("/"));
-    for (lines, status) in [
-        (&[][..], "16"),
-        (&["Bearer bad"], "16"),
-        (&["Bearer down"], "14"),
-        (&["Bearer restricted"], "7"),
-        (&["Bearer a", "Bearer b"], "3"),
-    ] {
-        for kind in [
-            "application/grpc",
-            "application/grpc+proto",
-            "APPLICATION/GRPC",
-        ] {
-            let mut headers = vec![("content-type", kind), ("te", "trailers")];
-            headers.extend(lines.iter().map(|line| ("authorization", *line)));
-            let mut request = request("POST", "/pkg.Service/Method", &headers);
-            *request.version_mut() = http::Version::HTTP_2;
-            let answer = send(&service, request).await;
-            assert_eq!(
-                (answer.status.as_u16(), &*answer.body),
-                (200, ""),
-                "{answer:?}"
-            );
-            assert_eq!(answer.header("grpc-status"), Some(status), "{lines:?}");
-            assert_eq!(answer.header("content-type"), Some("application/grpc"));
-            assert!(answer.header("grpc-message").is_some() && answer.rejection.is_some());
-        }
-    }
-    assert_eq!(inner.calls(), 0);
-}
 
 const NAVIGATE: [(&str, &str); 2] = [
     ("sec-fetch-mode", "navigate"),

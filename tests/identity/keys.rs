@@ -1,9 +1,20 @@
 //! Where an issuer's keys come from, and what it costs whom.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use futures::future::join_all;
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
+use http::{Request, Response};
+use tokio::sync::{Semaphore, watch};
+use tower_identity::clock::Clock;
+use tower_identity::http_client::{HttpClient, HttpError, HyperClient};
+use tower_identity::identity::EntityRef;
+use tower_identity::sign_in::SignIn;
 use tower_identity::testing::Provider;
+use tower_identity::verify::{Issuer, JwtVerifier};
+use tower_identity::{IdentityLayer, OAuthCallbackLayer};
 
 use super::{API, INVALID, ada, ask, believe, over};
 
@@ -15,15 +26,38 @@ fn fetches(provider: &Provider) -> usize {
     provider.requests("/jwks")
 }
 
-/// Waits for a fetch that nobody waits for.
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if condition() {
-            return;
+/// A way outwards that waits at a gate, and tells when it has been gone.
+#[derive(Clone)]
+struct Gated {
+    client: Arc<HyperClient>,
+    gate: Arc<Semaphore>,
+    answers: Arc<watch::Sender<usize>>,
+}
+
+impl Gated {
+    fn new() -> Self {
+        Self {
+            client: Arc::new(HyperClient::new().unwrap()),
+            gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            answers: Arc::default(),
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("five seconds went by");
+}
+
+impl HttpClient for Gated {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
+        let this = self.clone();
+        async move {
+            let _open = this.gate.acquire().await.unwrap();
+            let answer = this.client.send(request).await;
+            this.answers.send_modify(|count| *count += 1);
+            answer
+        }
+        .boxed()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,30 +188,134 @@ async fn ks_06_known_keys_answer_for_an_hour_without_the_issuer_and_then_it_is_a
 #[tokio::test]
 async fn ks_07_ks_08_a_withdrawn_key_is_refused_once_the_set_was_renewed_ahead_of_need() {
     let provider = Provider::start().await.unwrap();
-    let (service, _, hand) = believe([&provider]);
+    let (clock, hand) = Clock::manual(SystemTime::now().into());
+    let client = Gated::new();
+    let issuer = Issuer::oidc(provider.issuer(), API);
+    let verifier = JwtVerifier::with_client([issuer], client.clone(), clock).unwrap();
+    let (service, _) = over(IdentityLayer::new(verifier));
     let old = ada(&provider).sign();
     ask(&service, &old).await.passed("user-ada");
     provider.withdraw_keys().await.unwrap();
-    // Before the 300 s are over the set is renewed, and this request does not wait for it.
-    hand.advance(Duration::from_secs(250));
+    // Before the 300 s are over the set is renewed, and no request waits for it.
+    let shut = client
+        .gate
+        .acquire_many(Semaphore::MAX_PERMITS as u32)
+        .await;
+    let shut = shut.unwrap();
+    hand.advance(Duration::from_secs(239));
     ask(&service, &old).await.passed("user-ada");
-    until(|| fetches(&provider) == 2).await;
-    for _ in 0..500 {
-        if ask(&service, &old).await.status == 401 {
+    hand.advance(Duration::from_secs(11));
+    for _ in 0..3 {
+        let answer = ask(&service, &old).now_or_never();
+        answer.expect("an answer at once").passed("user-ada");
+    }
+    assert_eq!(fetches(&provider), 1, "it waits at the gate");
+    drop(shut);
+    // The metadata and the keys, twice over.
+    let mut answers = client.answers.subscribe();
+    answers.wait_for(|count| *count == 4).await.unwrap();
+    assert_eq!(fetches(&provider), 2);
+    // What is left is the fetching task's: to read the answer. It needs no event, only its turn.
+    let mut answer = ask(&service, &old).await;
+    for _ in 0..100 {
+        if answer.status == 401 {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::task::yield_now().await;
+        answer = ask(&service, &old).await;
     }
-    ask(&service, &old).await.refused(401, Some(INVALID));
+    answer.refused(401, Some(INVALID));
+    let new = ada(&provider).sign();
+    ask(&service, &new).await.passed("user-ada");
+}
+
+#[tokio::test]
+async fn ks_04_keys_at_a_url_of_their_own_need_no_discovery_and_are_renewed_alike() {
+    let provider = Provider::start().await.unwrap();
+    let (clock, hand) = Clock::manual(SystemTime::now().into());
+    let keys = format!("{}/jwks", provider.url());
+    let issuer = Issuer::oidc(provider.issuer(), API).with_key_set_url(keys);
+    let client = HyperClient::new().unwrap();
+    let verifier = JwtVerifier::with_client([issuer], client, clock).unwrap();
+    let (service, inner) = over(IdentityLayer::new(verifier));
     ask(&service, &ada(&provider).sign())
         .await
         .passed("user-ada");
+    provider.withdraw_keys().await.unwrap();
+    hand.advance(COOLDOWN);
+    ask(&service, &ada(&provider).sign())
+        .await
+        .passed("user-ada");
+    assert_eq!((fetches(&provider), provider.requests(METADATA)), (2, 0));
+    // The issuer's name is asked of the token all the same.
+    let other = ada(&provider).with_claim("iss", "https://elsewhere.example");
+    ask(&service, &other.sign())
+        .await
+        .refused(401, Some(INVALID));
+    assert_eq!(inner.calls(), 2);
+    let wrong = Issuer::oidc(provider.issuer(), API).with_key_set_url("http://keys.example.com/");
+    assert!(
+        JwtVerifier::new([wrong]).is_err(),
+        "plain http, and not this machine"
+    );
+}
+
+#[tokio::test]
+async fn ks_04_a_portal_rotates_its_own_keys_and_a_plugin_follows() {
+    let (clock, hand) = Clock::manual(SystemTime::now().into());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let sign_in = SignIn::builder(&url)
+        .with_clock(clock.clone())
+        .build()
+        .unwrap();
+    let app = axum::Router::new().layer(OAuthCallbackLayer::new(sign_in.clone()));
+    let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let plugin = Issuer::portal(sign_in.issuer());
+    let client = HyperClient::new().unwrap();
+    let verifier = JwtVerifier::with_client([plugin], client, clock).unwrap();
+    let (service, _) = over(IdentityLayer::new(verifier));
+    let person = EntityRef::parse("user:default/ada").unwrap();
+    let mint = || sign_in.tokens().mint_user(&person, &[]).unwrap();
+    let of_key = |token: &str| token.split('.').next().unwrap().to_owned();
+    let first = mint();
+    ask(&service, first.expose())
+        .await
+        .passed("user:default/ada");
+    // By hand: the new key is asked for once it may be, and the old one is still good.
+    sign_in.tokens().keys().rotate();
+    let second = mint();
+    assert_ne!(of_key(second.expose()), of_key(first.expose()));
+    hand.advance(COOLDOWN);
+    ask(&service, second.expose())
+        .await
+        .passed("user:default/ada");
+    ask(&service, first.expose())
+        .await
+        .passed("user:default/ada");
+    // By itself, when it has signed for as long as a token lives.
+    hand.advance(Duration::from_secs(3600));
+    let third = mint();
+    assert_ne!(of_key(third.expose()), of_key(second.expose()));
+    ask(&service, third.expose())
+        .await
+        .passed("user:default/ada");
+    // What was signed with a key that is gone everywhere is good no more.
+    hand.advance(Duration::from_secs(3 * 3600));
+    ask(&service, third.expose())
+        .await
+        .refused(401, Some(INVALID));
+    let fourth = mint();
+    hand.advance(COOLDOWN);
+    ask(&service, fourth.expose())
+        .await
+        .passed("user:default/ada");
+    serving.abort();
 }
 
 #[tokio::test]
 async fn ks_11_a_discovery_document_of_another_issuer_is_not_used() {
-    use tower_identity::IdentityLayer;
-    use tower_identity::verify::{Issuer, JwtVerifier};
     let provider = Provider::start().await.unwrap();
     // The same URL but for the slash: the document that is found there names the issuer without it.
     let name = format!("{}/", provider.issuer());
@@ -208,8 +346,6 @@ async fn ks_14_ks_15_one_issuers_trouble_is_not_the_others() {
 
 #[test]
 fn op_01_every_mistake_of_every_issuer_is_told_when_the_layer_is_built() {
-    use tower_identity::IdentityLayer;
-    use tower_identity::verify::{Issuer, JwtVerifier};
     let error = JwtVerifier::new([
         Issuer::oidc("http://login.example.com", API),
         Issuer::oidc("https://a.example.com", ""),

@@ -2,6 +2,8 @@
 #![cfg(all(feature = "testing", feature = "sign-in"))]
 
 mod answers;
+#[path = "../support/echo.rs"]
+mod echo;
 mod keys;
 #[path = "../support/portal.rs"]
 mod portal;
@@ -20,7 +22,8 @@ use tower_identity::layer::IdentityService;
 use tower_identity::testing::{Provider, TokenBuilder};
 use tower_identity::verify::{Issuer, JwtVerifier};
 
-use self::support::{Answer, Echo, get, send};
+use self::echo::Echo;
+use self::support::{Answer, get, send};
 
 const BARE: &str = "Bearer realm=\"tower-identity\"";
 const INVALID: &str = "Bearer realm=\"tower-identity\", error=\"invalid_token\"";

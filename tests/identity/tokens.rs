@@ -11,8 +11,7 @@ use tower_identity::testing::{Algorithm, Provider, TokenBuilder};
 use tower_identity::token::TokenIssuer;
 use tower_identity::verify::{Issuer, JwtVerifier};
 
-use super::support::{get, send};
-use super::{AMBIGUOUS, API, BARE, INVALID, ada, ask, bearer, believe, over};
+use super::{API, INVALID, ada, ask, believe, over};
 
 type Flaw = (&'static str, Box<dyn Fn(TokenBuilder) -> TokenBuilder>);
 
@@ -301,28 +300,6 @@ async fn jw_04_jw_09_jw_11_jw_14_a_token_is_three_segments_of_canonical_base64ur
         ask(&service, &token).await.refused(401, Some(INVALID));
     }
     assert_eq!(inner.calls(), 1);
-}
-
-#[tokio::test]
-async fn ex_01_ex_12_a_token_is_one_line_and_none_is_not_a_bad_one() {
-    let provider = Provider::start().await.unwrap();
-    let (service, inner, _) = believe([&provider]);
-    let good = bearer(&ada(&provider).sign());
-    for lines in [
-        [&*good, "Bearer bad"],
-        ["Bearer bad", &good],
-        ["Basic YTpi", &good],
-    ] {
-        let lines = lines.map(|line| ("authorization", line));
-        send(&service, get(&lines))
-            .await
-            .refused(400, Some(AMBIGUOUS));
-    }
-    // Nothing was verified: the keys were not even asked for.
-    assert_eq!((provider.requests("/jwks"), inner.calls()), (0, 0));
-    send(&service, get(&[])).await.refused(401, Some(BARE));
-    let answer = send(&service, get(&[("authorization", &good)])).await;
-    assert_eq!(answer.passed("user-ada").saw("authorization"), None);
 }
 
 #[tokio::test]

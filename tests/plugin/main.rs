@@ -3,9 +3,10 @@
 
 mod calls;
 mod cookie;
+#[path = "../support/echo.rs"]
+mod echo;
 mod keys;
 mod paths;
-
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -23,7 +24,8 @@ use tower_identity::token::{MintedToken, PluginTokens, SigningKeys, TokenIssuer}
 use tower_identity::verify::{Issuer, JwtVerifier, PluginDirectory};
 use tower_identity::{Identity, IdentityLayer};
 
-use self::support::{Answer, Echo, request, send};
+use self::echo::Echo;
+use self::support::{Answer, request, send};
 
 const PORTAL: &str = "https://portal.example/api/auth";
 const ADA: &str = "user:default/ada";

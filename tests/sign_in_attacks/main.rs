@@ -11,7 +11,11 @@
 mod browser;
 mod callers;
 mod flood;
+#[path = "../support/jar.rs"]
+mod jar;
 mod liar;
+#[path = "../support/log.rs"]
+mod log;
 mod people;
 mod refresh;
 mod sign_out;

@@ -13,8 +13,9 @@ use tower_identity::http_client::{HttpClient, HttpError};
 use tower_identity::provider::Oidc;
 use tower_identity::testing::Provider;
 
-use super::browser::{Browser, Log};
+use super::browser::Browser;
 use super::liar::{Liar, signer};
+use super::log::Log;
 use super::{ADA, email, oidc, portal};
 
 #[tokio::test]
@@ -58,7 +59,7 @@ async fn er_01_lf_13_no_page_repeats_what_the_request_says() {
 #[tokio::test]
 async fn er_04_no_request_writes_a_line_of_its_own_into_the_log() {
     let liar = Liar::start().await;
-    let (log, _guard) = Log::capture();
+    let log = Log::record();
     let portal = portal(|portal| portal.with_provider("oidc", liar.oidc(), email())).await;
     let forged = "%0d%0aFORGED%1b[31m";
     for path in [
@@ -82,7 +83,7 @@ async fn er_04_no_request_writes_a_line_of_its_own_into_the_log() {
     let browser = Browser::default();
     browser.lie(&portal, "oidc", &liar).await;
     assert_eq!(browser.who(&portal).await, "401", "no name has two lines");
-    let text = log.text();
+    let text = log.lines("").join("\n");
     assert!(text.contains("sign-in failed"), "the log is this portal's");
     assert!(text.contains("FORGED"), "it was logged: escaped");
     for line in text.lines() {

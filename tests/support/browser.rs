@@ -1,7 +1,6 @@
 //! A browser over real sockets, and a portal for it to visit.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,8 +15,6 @@ use tokio::net::TcpListener;
 use tower_identity::catalog::FileCatalog;
 use tower_identity::sign_in::SignIn;
 use tower_identity::{Identity, OAuthCallbackLayer};
-use tracing::Dispatch;
-use tracing::subscriber::DefaultGuard;
 
 const CATALOG: &str = "
 apiVersion: backstage.io/v1alpha1
@@ -71,19 +68,6 @@ impl Answer {
             .get(LOCATION)
             .unwrap_or_else(|| panic!("{}: {}", self.status, self.body));
         location.to_str().unwrap().to_owned()
-    }
-
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{}: {e}", self.body))
-    }
-
-    pub(crate) fn cookies(&self) -> Vec<&str> {
-        self.headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .map(|line| line.to_str().unwrap())
-            .collect()
     }
 }
 
@@ -142,27 +126,6 @@ impl Browser {
         self.send(request.body(Full::default()).unwrap()).await
     }
 
-    /// How much of a request's header the jar would take.
-    pub(crate) fn cookie_bytes(&self) -> usize {
-        let jar = self.0.lock().unwrap();
-        jar.iter()
-            .map(|(name, value, _)| name.len() + value.len() + 3)
-            .sum()
-    }
-
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(name, _, _)| name.clone())
-            .collect()
-    }
-
-    pub(crate) fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
-    }
-
     /// Begins a sign-in and lets `user` choose themselves: the URL that the provider sends the browser back to.
     pub(crate) async fn begin(
         &self,
@@ -179,7 +142,7 @@ impl Browser {
 }
 
 /// Answers the provider's page as its form would.
-async fn choose(page: &str, user: &str) -> String {
+pub(crate) async fn choose(page: &str, user: &str) -> String {
     let (page, query) = page.split_once('?').unwrap();
     let request = Request::post(page)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -211,7 +174,7 @@ pub(crate) fn frame(answer: &Answer) -> (Value, String) {
     (message, origin.unwrap_or_default())
 }
 
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -223,40 +186,4 @@ fn decode(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Collects what is logged, by every target at every level.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Collects what is logged in this thread: a test's runtime has no other, so its whole portal logs here.
-    pub(crate) fn capture() -> (Self, DefaultGuard) {
-        // Of one subscriber alone `tracing` believes that it is every thread's: it asks a test's thread that has
-        // none whether anybody listens, and remembers the no for all of them.
-        static SECOND: OnceLock<Dispatch> = OnceLock::new();
-        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
 }
