@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower_identity::clock::Clock;
 use tower_identity::provider::{GitHub, Oidc};
-use tower_identity::testing::Provider;
+use tower_identity::testing::{Provider, TokenBuilder};
 
 use super::browser::{Answer, Browser, bind};
 
@@ -28,6 +28,16 @@ pub(crate) struct Script {
     pub(crate) jwks_uri: String,
     /// The ID token's; without any there is no ID token.
     pub(crate) claims: Value,
+    /// Signs the ID token, after whatever it does to it.
+    pub(crate) bend: Bend,
+    /// On top of its true metadata.
+    pub(crate) metadata: Value,
+    /// The token endpoint's answer, whatever it is: status, content type, body.
+    pub(crate) raw: Option<(u16, &'static str, String)>,
+    /// How often its token endpoint has spoken.
+    pub(crate) spoken: usize,
+    /// On top of the true parameters of the way back.
+    pub(crate) back: String,
     /// With it there is an endpoint for it.
     pub(crate) userinfo: Option<Value>,
     pub(crate) refresh_token: Option<String>,
@@ -35,14 +45,24 @@ pub(crate) struct Script {
     pub(crate) tokens: Option<(u16, &'static str)>,
     /// GitHub's `/user`.
     pub(crate) user: (u16, Value),
+    /// GitHub's `/user/emails`.
+    pub(crate) emails: Value,
     hold: Option<Arc<Hold>>,
 }
+
+type Bend = Arc<dyn Fn(TokenBuilder) -> String + Send + Sync>;
 
 /// A token request that waits: for the test to see that it is there, and to let it go on.
 #[derive(Default)]
 pub(crate) struct Hold {
     pub(crate) arrived: Notify,
     pub(crate) go: Notify,
+}
+
+impl Script {
+    pub(crate) fn issuer(&self) -> String {
+        self.url.clone()
+    }
 }
 
 impl Liar {
@@ -60,10 +80,16 @@ impl Liar {
             jwks_uri: format!("{}/jwks", signer.issuer()),
             signer,
             claims: ada(),
+            bend: Arc::new(|token| token.sign()),
+            metadata: json!({}),
+            raw: None,
+            spoken: 0,
+            back: String::new(),
             userinfo: None,
             refresh_token: Some("the-refresh-token".into()),
             tokens: None,
             user: (200, json!({"login": "ada", "id": 1})),
+            emails: json!([]),
             hold: None,
         })));
         let app = Router::new()
@@ -72,7 +98,7 @@ impl Liar {
             .route("/userinfo", get(userinfo))
             .route("/login/oauth/access_token", post(token))
             .route("/api/v3/user", get(user))
-            .route("/api/v3/user/emails", get(async || Json(json!([]))))
+            .route("/api/v3/user/emails", get(emails))
             .with_state(liar.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         liar
@@ -108,7 +134,9 @@ impl Browser {
         let start = format!("{portal}/api/auth/{provider}/start?env=development&origin={portal}");
         let state = liar.hear(&self.get(&start).await.location());
         let frame = format!("{portal}/api/auth/{provider}/handler/frame");
-        self.get(&format!("{frame}?code=c&state={state}")).await
+        let back = liar.0.lock().unwrap().back.clone();
+        self.get(&format!("{frame}?code=c&state={state}{back}"))
+            .await
     }
 }
 
@@ -145,6 +173,9 @@ async fn metadata(State(Liar(script)): State<Liar>) -> Json<Value> {
     if script.userinfo.is_some() {
         document["userinfo_endpoint"] = at("/userinfo").into();
     }
+    for (name, value) in script.metadata.as_object().into_iter().flatten() {
+        document[name] = value.clone();
+    }
     Json(document)
 }
 
@@ -154,7 +185,12 @@ async fn token(State(Liar(script)): State<Liar>) -> Response {
         hold.arrived.notify_one();
         hold.go.notified().await;
     }
-    let script = script.lock().unwrap();
+    let mut script = script.lock().unwrap();
+    script.spoken += 1;
+    if let Some((status, content_type, body)) = script.raw.clone() {
+        let status = StatusCode::from_u16(status).unwrap();
+        return (status, [(CONTENT_TYPE, content_type)], body).into_response();
+    }
     if let Some((status, body)) = script.tokens {
         let json = [(CONTENT_TYPE, "application/json")];
         return (StatusCode::from_u16(status).unwrap(), json, body).into_response();
@@ -170,7 +206,7 @@ async fn token(State(Liar(script)): State<Liar>) -> Response {
         for (name, value) in claims {
             token = token.with_claim(name, value.clone());
         }
-        tokens["id_token"] = token.sign().into();
+        tokens["id_token"] = (script.bend)(token).into();
     }
     if let Some(refresh_token) = &script.refresh_token {
         tokens["refresh_token"] = refresh_token.as_str().into();
@@ -185,4 +221,8 @@ async fn userinfo(State(Liar(script)): State<Liar>) -> Json<Option<Value>> {
 async fn user(State(Liar(script)): State<Liar>) -> Response {
     let (status, body) = script.lock().unwrap().user.clone();
     (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+}
+
+async fn emails(State(Liar(script)): State<Liar>) -> Json<Value> {
+    Json(script.lock().unwrap().emails.clone())
 }

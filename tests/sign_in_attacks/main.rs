@@ -11,12 +11,14 @@
 mod browser;
 mod callers;
 mod flood;
+mod id_token;
 #[path = "../support/jar.rs"]
 mod jar;
 mod liar;
 #[path = "../support/log.rs"]
 mod log;
 mod people;
+mod provider;
 mod refresh;
 mod sign_out;
 mod words;
