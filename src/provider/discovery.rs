@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use http::Uri;
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use url::Url;
+use url::{Host, Url};
 
 use super::ProviderError;
 use crate::clock::Clock;
@@ -155,13 +155,13 @@ impl Discovery {
                 .parse()
                 .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
             check_url(&uri).map_err(|e| ProviderError::invalid(format!("{name}: {e}")))?;
-            if !local && uri.host().is_some_and(is_loopback) {
+            let url = Url::parse(text)
+                .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
+            if !local && is_this_machine(&url) {
                 let reason = format!("{name} is on this machine, and the provider is not");
                 return Err(ProviderError::invalid(reason));
             }
-            Url::parse(text)
-                .map(|url| (url, uri))
-                .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))
+            Ok((url, uri))
         };
         let jwks_uri = url("jwks_uri", &metadata.jwks_uri)?.1;
         let keys = match before {
@@ -188,5 +188,23 @@ impl Discovery {
             keys,
             jwks_uri,
         })
+    }
+}
+
+/// Whether it leads here, however it is written: `Url` reads `127.1` and its like as the addresses that they are.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => {
+            let mapped = ip.to_ipv4_mapped();
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || mapped.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified())
+        }
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        None => false,
     }
 }

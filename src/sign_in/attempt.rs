@@ -22,8 +22,9 @@ pub(super) const LIFE: Duration = Duration::from_secs(600);
 const MAX_PER_BROWSER: usize = 20;
 /// And at most so many bytes of them: each comes with every request, and servers refuse long headers.
 const MAX_BYTES: usize = 8 * 1024;
-/// So many cookies of a request are looked at.
-const MAX_SEEN: usize = 100;
+/// So many cookies of a request are looked at. Each may cost a line of the answer, and hyper, like many proxies, refuses
+/// answers of more than a hundred.
+const MAX_SEEN: usize = 64;
 const PREFIX: &str = "tid-attempt-";
 
 /// What is remembered between the redirect to the provider and the way back.

@@ -137,7 +137,7 @@ async fn se_08_a_hostile_cookie_header_is_not_answered_line_by_line() {
             let request = request.body(Full::default()).unwrap();
             let answer = service.clone().oneshot(request).await.unwrap();
             let lines = answer.headers().get_all(SET_COOKIE).iter().count();
-            assert!(lines <= 120, "{path}: {lines} lines for {kind}");
+            assert!(lines <= 80, "{path}: {lines} lines for {kind}");
         }
     }
 }

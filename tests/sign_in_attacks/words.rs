@@ -155,6 +155,14 @@ async fn ks_12_a_provider_elsewhere_sends_no_call_to_this_machine() {
         "http://localhost:9200/x",
         "https://[::1]/x",
         "http://127.8.8.8/x",
+        // However it is written.
+        "https://127.1/x",
+        "https://2130706433/x",
+        "https://0x7f.0.0.1/x",
+        "https://localhost./x",
+        "https://a.localhost/x",
+        "https://0.0.0.0/x",
+        "https://[::ffff:127.0.0.1]/x",
     ];
     let bad = members
         .iter()
