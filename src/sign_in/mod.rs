@@ -23,11 +23,15 @@ use http::HeaderMap;
 use http::header::ORIGIN;
 
 pub use self::builder::SignInBuilder;
+#[cfg(feature = "app-config")]
+pub(crate) use self::builder::public_url;
 pub(crate) use self::callback::{Completion, End};
 #[cfg(feature = "app-config")]
-pub(crate) use self::entries::NewProvider;
+pub(crate) use self::entries::{Ids, NewProvider, callback_url};
 pub(crate) use self::error::{SignInError, SignInErrorKind};
 use self::origins::Origins;
+#[cfg(feature = "app-config")]
+pub(crate) use self::origins::{extra_origin, page_url};
 pub(crate) use self::params::Params;
 pub(crate) use self::refresh::{Answer, Failure};
 use self::renewals::Renewals;
@@ -75,6 +79,8 @@ pub(crate) struct Inner {
     rule: SiteRule,
     origins: Origins,
     providers: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
+    /// The ids of them all, the guest's too, as they were added.
+    order: Vec<Box<str>>,
     guest: Option<GuestEntry>,
     catalog: Option<Arc<dyn Catalog>>,
     sealing: SealingKeys,
@@ -169,28 +175,23 @@ impl SignIn {
         &self.0.tokens
     }
 
-    /// The providers of its environment, in the order of their ids.
+    /// The providers of its environment, in the order in which they were added.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderInfo> {
-        let oauth = self
-            .0
-            .providers
-            .iter()
-            .filter(|(_, envs)| envs.contains_key(&self.0.environment));
-        let mut list: Vec<_> = oauth
-            .map(|(id, _)| ProviderInfo {
+        let guest = self.0.guest.as_ref().is_some_and(|guest| guest.allowed);
+        let here = |id: &str| {
+            let environments = self.0.providers.get(id);
+            environments.is_some_and(|envs| envs.contains_key(&self.0.environment))
+        };
+        let info = |id: &Box<str>| {
+            let is_proxy = !self.0.providers.contains_key(id);
+            let offered = if is_proxy { guest } else { here(id) };
+            offered.then(|| ProviderInfo {
                 id: id.to_string(),
-                is_proxy: false,
+                is_proxy,
             })
-            .collect();
-        list.sort_by(|a, b| a.id.cmp(&b.id));
-        if self.0.guest.as_ref().is_some_and(|guest| guest.allowed) {
-            list.push(ProviderInfo {
-                id: "guest".into(),
-                is_proxy: true,
-            });
-        }
-        list
+        };
+        self.0.order.iter().filter_map(info).collect()
     }
 
     pub(crate) fn inner(&self) -> &Inner {

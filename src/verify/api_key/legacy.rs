@@ -9,16 +9,19 @@ use crate::clock::Timestamp;
 use crate::identity::VerifiedIdentity;
 use crate::rejection::Rejection;
 use crate::secret::Secret;
+use crate::secret::digest::{Digest, sha256};
 use crate::verify::jwt::claims::time_verdict;
 use crate::verify::jwt::jws::{Algorithm, Jws};
 use crate::verify::jwt::signature::SymmetricKey;
 
 /// Keys shorter than this are not used for HMAC, whatever the secret they were decoded from.
-const MIN_KEY: usize = 16;
+pub(super) const MIN_KEY: usize = 16;
 
 #[derive(Clone)]
 pub(super) struct LegacySecret {
     keys: Vec<SymmetricKey>,
+    /// What tells the keys apart as HMAC has them.
+    digests: Vec<Digest>,
     record: KeyRecord,
 }
 
@@ -27,14 +30,17 @@ impl LegacySecret {
         // Backstage signs with the base64 decoding of the secret; people who sign by hand use the text.
         let decoded = decode_like_node(secret.expose());
         let keys = [decoded, secret.expose().as_bytes().to_vec()];
-        let keys = keys
-            .into_iter()
-            .filter(|k| k.len() >= MIN_KEY)
-            .map(|k| SymmetricKey::new(&k));
+        let keys = keys.iter().filter(|k| k.len() >= MIN_KEY);
         Self {
-            keys: keys.collect(),
+            digests: keys.clone().map(|k| hmac_digest(k)).collect(),
+            keys: keys.map(|k| SymmetricKey::new(k)).collect(),
             record,
         }
+    }
+
+    /// Equal digests are equal keys, however they were written.
+    pub(super) fn digests(&self) -> &[Digest] {
+        &self.digests
     }
 
     /// `None` if the token is not one of this secret's.
@@ -69,8 +75,24 @@ impl LegacySecret {
     }
 }
 
+/// A digest of the key as HMAC uses it: longer ones are hashed, shorter ones padded with zeros (RFC 2104).
+fn hmac_digest(key: &[u8]) -> Digest {
+    const BLOCK: usize = 64;
+    if key.len() > BLOCK {
+        sha256(significant(&sha256(key)))
+    } else {
+        sha256(significant(key))
+    }
+}
+
+/// A key without the zeros at its end.
+pub(super) fn significant(key: &[u8]) -> &[u8] {
+    let end = key.iter().rposition(|byte| *byte != 0).map_or(0, |i| i + 1);
+    key.get(..end).unwrap_or_default()
+}
+
 /// Node's `Buffer.from(text, 'base64url')`: both alphabets, padding optional, anything else skipped.
-fn decode_like_node(text: &str) -> Vec<u8> {
+pub(super) fn decode_like_node(text: &str) -> Vec<u8> {
     let until_padding = text.split('=').next().unwrap_or_default();
     let mut clean: String = until_padding
         .chars()

@@ -1,0 +1,74 @@
+//! What was read, for people.
+
+use std::fmt;
+
+use super::app::Config;
+
+/// What a [`Config`] has, as `--check` tells it: an operator sees what was read, and what was not. It has no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The configuration files.
+    pub files: Vec<String>,
+    /// The environment that people sign in to.
+    pub environment: String,
+    /// The ids of the providers, each with the environments that it has a block for. The guest needs none.
+    pub providers: Vec<(String, Vec<String>)>,
+    /// How many keys of services there are.
+    pub keys: usize,
+    /// How many key sets are believed beside them (`externalAccess` of type `jwks`).
+    pub key_sets: usize,
+    /// How many users, and how many entities in all: of a catalog in files, which alone can be counted.
+    pub people: Option<(usize, usize)>,
+}
+
+impl Config {
+    /// What was read.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let environment = self.auth.environment.as_deref().unwrap_or("development");
+        let listed = self.auth.listed.iter();
+        let files = self.files.iter();
+        Summary {
+            files: files.map(|file| file.display().to_string()).collect(),
+            environment: environment.to_owned(),
+            providers: listed
+                .map(|provider| (provider.id.clone(), provider.environments.clone()))
+                .collect(),
+            keys: self.services.keys.len(),
+            key_sets: self.services.issuers.len(),
+            people: self.people.as_ref().and_then(|known| known.counts),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let providers: Vec<_> = self
+            .providers
+            .iter()
+            .map(|(id, environments)| match environments.join(", ") {
+                none if none.is_empty() => id.clone(),
+                environments => format!("{id} ({environments})"),
+            })
+            .collect();
+        let providers = match providers.join(", ") {
+            none if none.is_empty() => "none".to_owned(),
+            some => some,
+        };
+        writeln!(f, "files        {}", self.files.join(", "))?;
+        writeln!(f, "environment  {}", self.environment)?;
+        writeln!(f, "providers    {providers}")?;
+        write!(
+            f,
+            "services     {} keys, {} key sets",
+            self.keys, self.key_sets
+        )?;
+        match self.people {
+            Some((users, entities)) => {
+                write!(f, "\ncatalog      {users} users, {entities} entities")
+            }
+            None => Ok(()),
+        }
+    }
+}
