@@ -56,7 +56,6 @@ impl ConfigError {
 
     /// As [`collect`](Self::collect), in the order in which people mend them: these files first, then others as they
     /// come, and in each by line and column. What has no file comes last, and nothing comes twice.
-    #[cfg(feature = "app-config")]
     pub(crate) fn collect_in_order<'a>(
         mut mistakes: Vec<ConfigMistake>,
         files: impl IntoIterator<Item = &'a Path>,
@@ -211,7 +210,6 @@ mod tests {
         );
     }
 
-    #[cfg(feature = "app-config")]
     #[test]
     fn mistakes_stand_in_the_order_of_the_files() {
         let at = |file: &str, line, column| ConfigMistake::new("", "x").at(file, line, column);

@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<KeyRecord>, ConfigError> {
             Vec::new()
         }
     };
-    ConfigError::collect(reader.mistakes)?;
+    ConfigError::collect_in_order(reader.mistakes, [path])?;
     Ok(records)
 }
 
