@@ -52,6 +52,15 @@ pub(super) struct Provider {
     pub(super) environments: Vec<String>,
 }
 
+/// What has been seen of the providers so far, be it good or not.
+#[derive(Default)]
+struct Seen {
+    ids: Ids,
+    /// Whether one has a block for some environment, and for the current one.
+    a_block: bool,
+    a_current_block: bool,
+}
+
 pub(super) fn read(auth: Section<'_>) -> Auth {
     let environment = auth.string("environment");
     let session_secret = auth.section("session").and_then(|session| {
@@ -69,7 +78,7 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
         }
     }
     let current = environment.as_deref().unwrap_or(DEVELOPMENT);
-    let mut ids = Ids::default();
+    let mut seen = Seen::default();
     let mut read = Auth {
         session_secret,
         token_life: auth.duration("backstageTokenExpiration"),
@@ -78,7 +87,7 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
     };
     let sections = auth.sections("providers");
     for (id, section) in sections {
-        let found = provider(id, section, current, &mut ids);
+        let found = provider(id, section, current, &mut seen);
         let environments = found.iter().filter_map(|new| new.environment.clone());
         read.listed.push(Provider {
             id: id.to_owned(),
@@ -86,16 +95,9 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
         });
         read.providers.extend(found.into_iter().map(Arc::new));
     }
-    let mut elsewhere = read
-        .providers
-        .iter()
-        .filter(|new| new.environment.is_some());
-    let here = |new: &Arc<NewProvider>| new.environment.as_deref() == Some(current);
-    if elsewhere.clone().next().is_some() && !elsewhere.any(here) {
-        auth.warn(
-            "providers",
-            format!("none has a block for the current environment, \"{current}\""),
-        );
+    if seen.a_block && !seen.a_current_block {
+        let message = format!("none has a block for the current environment, \"{current}\"");
+        auth.warn("providers", message);
     }
     for key in IGNORED.iter().filter(|key| auth.has(key)) {
         auth.warn(key, "is not supported yet, and has no effect");
@@ -107,11 +109,11 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
 }
 
 /// One provider, in each of its environments.
-fn provider(id: &str, section: Section<'_>, current: &str, ids: &mut Ids) -> Vec<NewProvider> {
+fn provider(id: &str, section: Section<'_>, current: &str, seen: &mut Seen) -> Vec<NewProvider> {
     let Some(kind) = kind_of(id, &section) else {
         return Vec::new();
     };
-    if let Err(reason) = ids.add(id, kind == "guest") {
+    if let Err(reason) = seen.ids.add(id, kind == "guest") {
         section.mistake_here(reason);
     }
     if kind == "guest" {
@@ -142,7 +144,9 @@ fn provider(id: &str, section: Section<'_>, current: &str, ids: &mut Ids) -> Vec
             section.reader().expected(path, node, &wanted);
             return None;
         }
+        seen.a_block = true;
         if environment == current {
+            seen.a_current_block = true;
             let block = section.reader().open(path, &key.location, node)?;
             return in_environment(kind, id, environment, true, block);
         }

@@ -204,7 +204,7 @@ impl Ring {
     fn place(&mut self, section: &Section<'_>, key: &str, name: &str, added: Result<(), Clash>) {
         match added {
             Ok(()) => {
-                let place = (section.path_of(key), section.location_of(key).clone());
+                let place = (section.path().to_owned(), section.location_of(key).clone());
                 self.places.insert(name.to_owned(), place);
             }
             Err(clash) => {

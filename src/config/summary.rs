@@ -48,7 +48,8 @@ impl fmt::Display for Summary {
             .providers
             .iter()
             .map(|(id, environments)| match environments.join(", ") {
-                none if none.is_empty() => id.clone(),
+                none if none.is_empty() && id == "guest" => id.clone(),
+                none if none.is_empty() => format!("{id} (left out)"),
                 environments => format!("{id} ({environments})"),
             })
             .collect();
@@ -59,16 +60,18 @@ impl fmt::Display for Summary {
         writeln!(f, "files        {}", self.files.join(", "))?;
         writeln!(f, "environment  {}", self.environment)?;
         writeln!(f, "providers    {providers}")?;
-        write!(
-            f,
-            "services     {} keys, {} key sets",
-            self.keys, self.key_sets
-        )?;
-        match self.people {
-            Some((users, entities)) => {
-                write!(f, "\ncatalog      {users} users, {entities} entities")
-            }
-            None => Ok(()),
+        let keys = count(self.keys, "key", "keys");
+        let key_sets = count(self.key_sets, "key set", "key sets");
+        write!(f, "services     {keys}, {key_sets}")?;
+        if let Some((users, entities)) = self.people {
+            let users = count(users, "user", "users");
+            let entities = count(entities, "entity", "entities");
+            write!(f, "\ncatalog      {users}, {entities}")?;
         }
+        Ok(())
     }
+}
+
+fn count(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
