@@ -95,7 +95,7 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
         });
         read.providers.extend(found.into_iter().map(Arc::new));
     }
-    if seen.a_block && !seen.a_current_block {
+    if seen.a_block && !seen.a_current_block && auth.reader().is_complete() {
         let message = format!("none has a block for the current environment, \"{current}\"");
         auth.warn("providers", message);
     }

@@ -296,10 +296,59 @@ fn is_path(path: &str) -> bool {
     })
 }
 
+/// Its URLs have not been judged yet: one may hold a password.
 impl fmt::Debug for SignInBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignInBuilder")
-            .field("public_url", &self.public_url)
+            .field("environment", &self.environment)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{GitHub, Guest};
+
+    #[test]
+    fn the_rules_of_the_files_hold_without_files_and_nothing_is_repeated() {
+        let github = || GitHub::new("a", "b");
+        let builder = SignIn::builder("https://:canary@portal.example.com")
+            .with_app_url("http://canary.example.com")
+            .add_allowed_origin("https://*.canary.com")
+            .add_secret("canary")
+            .with_provider("corp", github(), [])
+            .with_provider("Corp", github(), [])
+            .with_provider("visitor", Guest::new(), []);
+        assert!(!format!("{builder:?}").contains("canary"));
+        let error = builder.build().unwrap_err();
+        assert_eq!(
+            error.to_string().lines().collect::<Vec<_>>(),
+            [
+                "backend.baseUrl: expected a URL without user information",
+                "app.baseUrl: expected an https URL: plain http is accepted on loopback hosts only",
+                "auth.experimentalExtraAllowedOrigins: patterns are not supported yet: expected a whole origin",
+                "auth.session.secret: a sealing secret needs at least 32 bytes",
+            ]
+        );
+        let error = SignIn::builder("https://portal.example.com")
+            .with_provider("corp", github(), [])
+            .with_provider("Corp", github(), [])
+            .with_provider("visitor", Guest::new(), [])
+            .with_provider(
+                "evil",
+                github().with_callback_url("http://evil.example/cb"),
+                [],
+            )
+            .build()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string().lines().collect::<Vec<_>>(),
+            [
+                "auth.providers.Corp: only its case tells it from \"corp\"",
+                "auth.providers.visitor: the guest's id is \"guest\"",
+                "auth.providers.evil.callbackUrl: expected an https URL: plain http is accepted on loopback hosts only",
+            ]
+        );
     }
 }

@@ -183,15 +183,16 @@ impl SignIn {
             let environments = self.0.providers.get(id);
             environments.is_some_and(|envs| envs.contains_key(&self.0.environment))
         };
-        let info = |id: &Box<str>| {
+        let info = |id: &str| {
             let is_proxy = !self.0.providers.contains_key(id);
             let offered = if is_proxy { guest } else { here(id) };
             offered.then(|| ProviderInfo {
-                id: id.to_string(),
+                id: id.to_owned(),
                 is_proxy,
             })
         };
-        self.0.order.iter().filter_map(info).collect()
+        let order = self.0.order.iter();
+        order.filter_map(|id| info(id)).collect()
     }
 
     pub(crate) fn inner(&self) -> &Inner {
