@@ -17,10 +17,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::TcpListener;
 use tower_http::trace::TraceLayer;
 use tower_identity::catalog::{Catalog, FileCatalog};
-use tower_identity::config::Layers;
+use tower_identity::config::{Layers, Sources};
 use tower_identity::sign_in::SignIn;
 use tower_identity::testing::Provider;
 use tower_identity::{ApiKey, Config, ConfigError, Identity};
@@ -54,20 +54,23 @@ async fn run() -> Result<(), Failure> {
         println!("{USAGE}");
         return Ok(());
     };
-    let catalog = flags.catalog()?;
     if flags.config.is_empty() {
-        embedded(flags, catalog).await
+        embedded(flags).await
     } else {
-        configured(flags, catalog).await
+        configured(flags).await
     }
 }
 
 /// The portal of your own `app-config.yaml`.
-async fn configured(flags: Flags, sample: Option<FileCatalog>) -> Result<(), Failure> {
-    let mut config = Config::load(&flags.config)?;
-    if let Some(catalog) = sample {
-        config = config.with_catalog(catalog);
-    } else if !config.has_catalog() {
+async fn configured(flags: Flags) -> Result<(), Failure> {
+    let sources = Config::sources(&flags.config);
+    // Config and catalog are read together, so that the mistakes of both are told together.
+    let mut config = flags
+        .catalog
+        .iter()
+        .fold(sources, Sources::add_catalog_file)
+        .load()?;
+    if !config.has_catalog() {
         println!("no catalog is named, so this is the sample: name yours with --catalog FILE");
         config = config.with_catalog(sample_catalog()?);
     }
@@ -75,35 +78,32 @@ async fn configured(flags: Flags, sample: Option<FileCatalog>) -> Result<(), Fai
         config = config.with_port(listen.port());
     }
     if flags.check {
-        let files: Vec<_> = flags
-            .config
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
-        return checked(&config, &files.join(", ")).await;
+        return checked(&config);
     }
-    let listener = match flags.listen {
-        Some(listen) => bind(listen).await?,
-        None => bind(address(&config)).await?,
+    let (host, port) = match flags.listen {
+        Some(listen) => (listen.ip().to_string(), listen.port()),
+        None => address(&config),
     };
+    let listener = bind(&host, port).await?;
     let config = config.with_port(listener.local_addr()?.port());
     println!("portal   {}", config.base_url());
     serve(listener, &config).await
 }
 
 /// The portal with everything it needs in the same process.
-async fn embedded(flags: Flags, catalog: Option<FileCatalog>) -> Result<(), Failure> {
+async fn embedded(flags: Flags) -> Result<(), Failure> {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 7007));
     let listen = flags.listen.unwrap_or(default);
+    if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
+        let wanted = "expected a loopback address or 0.0.0.0: the sample speaks plain http, and people sign in on this machine only";
+        return Err(format!("--listen: {wanted}; with --config it is yours").into());
+    }
     // With --check nothing may be in the way of another portal that runs.
-    let listener = bind(if flags.check {
-        SocketAddr::new(listen.ip(), 0)
-    } else {
-        listen
-    })
-    .await?;
+    let port = if flags.check { 0 } else { listen.port() };
+    let listener = bind(&listen.ip().to_string(), port).await?;
     let at = listener.local_addr()?;
-    let host = if at.ip().is_unspecified() {
+    let open = at.ip().is_unspecified();
+    let host = if open {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
     } else {
         at.ip()
@@ -122,21 +122,28 @@ async fn embedded(flags: Flags, catalog: Option<FileCatalog>) -> Result<(), Fail
         })
     };
     let mut files = vec![format!("{SAMPLE}/app-config.yaml")];
-    if !at.ip().is_loopback() {
-        // The guest is whoever asks: fine on this machine, and nowhere else.
-        files.push(format!("{SAMPLE}/app-config.network.yaml"));
-        println!("guest    left out, since others can reach {at}");
+    if open {
+        // The guest signs in whoever asks, and now others can.
+        files.push(format!("{SAMPLE}/app-config.no-guest.yaml"));
     }
-    let config = Config::load_with(files, variables)?;
-    let catalog = match catalog {
-        Some(catalog) => catalog,
-        None => sample_catalog()?,
-    };
-    let config = config.with_catalog(catalog).with_port(at.port());
+    let mut sources = Config::sources(files).with_variables(variables);
+    if flags.catalog.is_empty() {
+        sources = sources.add_catalog_file(format!("{SAMPLE}/catalog.yaml"));
+    }
+    let config = flags
+        .catalog
+        .iter()
+        .fold(sources, Sources::add_catalog_file)
+        .load()?
+        .with_port(at.port());
     if flags.check {
-        return checked(&config, "the sample; name yours with --config FILE").await;
+        println!("no --config is given, so this is the built-in sample");
+        return checked(&config);
     }
     println!("portal   {url}");
+    if open {
+        println!("guest    not offered: others can reach {at}");
+    }
     println!("provider {} (OpenID Connect and GitHub)", provider.url());
     println!(
         "plugin   cargo run --example plugin -- --issuer {url}/api/auth --listen 127.0.0.1:7008"
@@ -148,35 +155,24 @@ async fn embedded(flags: Flags, catalog: Option<FileCatalog>) -> Result<(), Fail
     serve(listener, &config).await
 }
 
-/// Builds everything, and says what that was.
-async fn checked(config: &Config, what: &str) -> Result<(), Failure> {
-    let layers = config.layers()?;
-    let providers = layers.sign_in.providers();
-    let providers: Vec<_> = providers
-        .iter()
-        .map(|provider| provider.id.as_str())
-        .collect();
-    println!("checked   {what}");
-    println!("portal    {}", config.base_url());
-    println!(
-        "providers {} ({})",
-        providers.join(", "),
-        layers.sign_in.environment()
-    );
-    println!("keys      {}", config.api_keys().len());
-    println!(
-        "catalog   {} entities",
-        config.catalog()?.entities().await?.len()
-    );
-    println!("everything is in order");
+/// What `--check` says if nothing is wrong. What is merely odd has been logged by now.
+fn checked(config: &Config) -> Result<(), Failure> {
+    config.layers()?;
+    println!("{}\neverything is in order", config.summary());
     Ok(())
 }
 
-async fn bind(to: impl ToSocketAddrs + std::fmt::Debug) -> Result<TcpListener, Failure> {
-    let at = format!("{to:?}");
-    let bound = TcpListener::bind(to).await;
-    Ok(bound
-        .map_err(|e| format!("can't listen on {at}: {e}; choose another address with --listen"))?)
+/// Names are resolved here.
+async fn bind(host: &str, port: u16) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind((host, port)).await;
+    let shown = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    Ok(listener.map_err(|e| {
+        format!("can't listen on {shown}: {e}; choose another address with --listen")
+    })?)
 }
 
 async fn serve(listener: TcpListener, config: &Config) -> Result<(), Failure> {
@@ -196,13 +192,17 @@ fn app(config: &Config) -> Result<Router, ConfigError> {
         sign_in,
         ..
     } = config.layers()?;
-    let api = Router::new()
+    // Keys that are restricted to the plugin `catalog` are good here, and nowhere else.
+    let catalog = Router::new()
         .route("/api/catalog/entities", get(entities))
-        .route("/api/whoami", get(whoami))
         .with_state(config.catalog()?)
-        // This is the plugin `catalog`: keys that are restricted to it may be used here.
-        .layer(identity.for_plugin("catalog"))
-        .layer(bearer_key.for_plugin("catalog"));
+        .layer(identity.clone().for_plugin("catalog"))
+        .layer(bearer_key.clone().for_plugin("catalog"));
+    let api = Router::new()
+        .route("/api/whoami", get(whoami))
+        .layer(identity)
+        .layer(bearer_key)
+        .merge(catalog);
     let pages = Router::new()
         .route("/", get(page))
         .route("/portal.json", get(portal_json))
@@ -322,9 +322,7 @@ fn address(config: &Config) -> (String, u16) {
     let local = ["http://localhost", "http://127."]
         .iter()
         .any(|start| config.base_url().starts_with(start));
-    let host = match &listen.host {
-        // Browsers and curl may try either of its addresses; one is enough.
-        Some(host) if host == "localhost" => "127.0.0.1",
+    let host = match listen.host.as_deref() {
         Some(host) => host,
         None if local => "127.0.0.1",
         None => "0.0.0.0",
@@ -355,7 +353,9 @@ const USAGE: &str = "cargo run --example portal -- [flags]
   --config FILE    app-config.yaml of your own; repeatable, later files win
   --catalog FILE   a catalog file of your own; repeatable
   --listen ADDR    where to listen, such as 127.0.0.1:7007
-  --check          read everything, list every mistake, and exit";
+  --check          read everything, list every mistake, and exit
+
+A value may also follow its flag after `=`.";
 
 #[derive(Default)]
 struct Flags {
@@ -370,13 +370,16 @@ impl Flags {
         let mut flags = Self::default();
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
-            let (flag, inline) = match argument.split_once('=') {
+            // `--config FILE` and `--config=FILE` alike.
+            let (flag, mut given) = match argument.split_once('=') {
                 Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
                 None => (argument, None),
             };
-            let value = || {
-                inline
+            let mut value = || {
+                given
+                    .take()
                     .or_else(|| arguments.next())
+                    .filter(|value| !value.is_empty())
                     .ok_or_else(|| format!("{flag} needs a value\n\n{USAGE}"))
             };
             match flag.as_str() {
@@ -395,14 +398,10 @@ impl Flags {
                 "--help" | "-h" => return Ok(None),
                 other => return Err(format!("unknown flag {other}\n\n{USAGE}")),
             }
+            if given.is_some() {
+                return Err(format!("{flag} takes no value\n\n{USAGE}"));
+            }
         }
         Ok(Some(flags))
-    }
-
-    fn catalog(&self) -> Result<Option<FileCatalog>, ConfigError> {
-        if self.catalog.is_empty() {
-            return Ok(None);
-        }
-        FileCatalog::load(&self.catalog).map(Some)
     }
 }

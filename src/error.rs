@@ -1,7 +1,8 @@
 //! Mistakes in configuration, listed all at once.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is wrong with a configuration: every mistake that was found, not just the first.
 ///
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 /// app-config.yaml:6:9: auth.providers.github.development.clientSecret: environment variable GITHUB_CLIENT_SECRET is not set
 /// ```
 ///
-/// Its `Debug` form is the same list: that is what `main` prints when it returns one.
+/// `Debug` gives the same list: a `main` that returns this error prints what is to be mended.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     mistakes: Vec<ConfigMistake>,
@@ -18,7 +19,9 @@ pub struct ConfigError {
 /// One mistake: where it stands, and what is wrong with it against what was expected.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigMistake {
-    location: Option<(PathBuf, u64, u64)>,
+    file: Option<PathBuf>,
+    /// Line and column.
+    place: Option<(u64, u64)>,
     key: String,
     message: String,
 }
@@ -39,7 +42,7 @@ impl ConfigError {
         }
     }
 
-    /// Every mistake, in the order in which they were found.
+    /// Every mistake. Those of files stand in the order of the files, each file's by line and column.
     #[must_use]
     pub fn mistakes(&self) -> &[ConfigMistake] {
         &self.mistakes
@@ -49,6 +52,28 @@ impl ConfigError {
     #[must_use]
     pub fn into_mistakes(self) -> Vec<ConfigMistake> {
         self.mistakes
+    }
+
+    /// As [`collect`](Self::collect), in the order in which people mend them: these files first, then others as they
+    /// come, and in each by line and column. What has no file comes last, and nothing comes twice.
+    pub(crate) fn collect_in_order<'a>(
+        mut mistakes: Vec<ConfigMistake>,
+        files: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<(), Self> {
+        let mut ranks: HashMap<PathBuf, usize> = HashMap::new();
+        let mut rank = |file: &Path| {
+            let next = ranks.len();
+            ranks.entry(file.to_owned()).or_insert(next);
+        };
+        files.into_iter().for_each(&mut rank);
+        let found = mistakes.iter().filter_map(ConfigMistake::file);
+        found.for_each(&mut rank);
+        mistakes.sort_by_key(|mistake| {
+            let rank = mistake.file().and_then(|file| ranks.get(file).copied());
+            (rank.unwrap_or(usize::MAX), mistake.place)
+        });
+        mistakes.dedup();
+        Self::collect(mistakes)
     }
 }
 
@@ -72,6 +97,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// As `Display`. Several mistakes begin on a line of their own, for what prints them says `Error: ` before.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.mistakes.len() > 1 {
@@ -89,7 +115,8 @@ impl ConfigMistake {
     /// A mistake at `key` (such as `auth.providers.github`), in lower case and without a full stop.
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            location: None,
+            file: None,
+            place: None,
             key: key.into(),
             message: message.into(),
         }
@@ -98,20 +125,16 @@ impl ConfigMistake {
     /// Adds where it stands; lines and columns count from 1.
     #[must_use]
     pub fn at(mut self, file: impl Into<PathBuf>, line: u64, column: u64) -> Self {
-        self.location = Some((file.into(), line, column));
+        self.file = Some(file.into());
+        self.place = Some((line.max(1), column.max(1)));
         self
     }
 
-    /// The same place, with another message.
-    #[cfg(feature = "app-config")]
-    pub(crate) fn saying(mut self, message: impl Into<String>) -> Self {
-        self.message = message.into();
+    /// Adds the file that is wrong as a whole: it is missing, say.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
         self
-    }
-
-    #[cfg(feature = "app-config")]
-    pub(crate) fn place(&self) -> Option<&(PathBuf, u64, u64)> {
-        self.location.as_ref()
     }
 
     /// The dotted path of the key.
@@ -126,17 +149,33 @@ impl ConfigMistake {
         &self.message
     }
 
+    /// The file it stands in, if it came from a file.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The line in its file, counted from 1, if it came from a file.
     #[must_use]
     pub fn line(&self) -> Option<u64> {
-        self.location.as_ref().map(|(_, line, _)| *line)
+        self.place.map(|(line, _)| line)
+    }
+
+    /// The column in its line, counted from 1, if it came from a file.
+    #[must_use]
+    pub fn column(&self) -> Option<u64> {
+        self.place.map(|(_, column)| column)
     }
 }
 
 impl fmt::Display for ConfigMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((file, line, column)) = &self.location {
-            write!(f, "{}:{line}:{column}: ", file.display())?;
+        if let Some(file) = &self.file {
+            write!(f, "{}", file.display())?;
+            if let Some((line, column)) = self.place {
+                write!(f, ":{line}:{column}")?;
+            }
+            f.write_str(": ")?;
         }
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
@@ -145,6 +184,7 @@ impl fmt::Display for ConfigMistake {
     }
 }
 
+/// As `Display`.
 impl fmt::Debug for ConfigMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -158,18 +198,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_main_prints_is_the_list_itself() {
-        let one = ConfigMistake::new("a.b", "expected c").at("f.yaml", 1, 2);
+    fn what_main_prints_is_what_is_to_be_mended() {
+        let one = ConfigMistake::new("auth", "expected an object").at("a.yaml", 2, 0);
+        assert_eq!(format!("{one:?}"), "a.yaml:2:1: auth: expected an object");
+        let mut error = ConfigError::from(one.clone());
+        assert_eq!(format!("{error:?}"), error.to_string());
+        error.mistakes.push(ConfigMistake::new("", "second"));
         assert_eq!(
-            format!("{:?}", ConfigError::from(one.clone())),
-            "f.yaml:1:2: a.b: expected c"
+            format!("Error: {error:?}"),
+            "Error: \na.yaml:2:1: auth: expected an object\nsecond"
         );
-        let two = ConfigError {
-            mistakes: vec![one.clone(), one],
-        };
+    }
+
+    #[test]
+    fn mistakes_stand_in_the_order_of_the_files() {
+        let at = |file: &str, line, column| ConfigMistake::new("", "x").at(file, line, column);
+        let found = vec![
+            ConfigMistake::new("", "nowhere"),
+            at("other", 1, 1),
+            at("b", 9, 1),
+            at("a", 10, 1),
+            at("a", 9, 2),
+            at("a", 9, 1),
+            at("a", 9, 1),
+            ConfigMistake::new("", "is missing").in_file("b"),
+        ];
+        let error = ConfigError::collect_in_order(found, ["a", "b"].map(Path::new)).unwrap_err();
         assert_eq!(
-            format!("Error: {two:?}"),
-            "Error: \nf.yaml:1:2: a.b: expected c\nf.yaml:1:2: a.b: expected c"
+            error.to_string().lines().collect::<Vec<_>>(),
+            [
+                "a:9:1: x",
+                "a:9:2: x",
+                "a:10:1: x",
+                "b: is missing",
+                "b:9:1: x",
+                "other:1:1: x",
+                "nowhere"
+            ]
         );
     }
 }

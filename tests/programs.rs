@@ -383,6 +383,19 @@ fn the_portal_checks_its_files_and_lists_every_mistake() {
     };
     let good = run(&["--check"]);
     assert!(good.status.success(), "{good:?}");
+    let text = String::from_utf8(good.stdout).unwrap();
+    for told in [
+        "built-in sample",
+        "providers    github (development), corp (development), guest",
+        "services     1 key, 0 key sets",
+        "entities",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    // Others could reach it: the guest, who signs in whoever asks, is not offered.
+    let open = run(&["--check", "--listen=0.0.0.0:7007"]);
+    let text = String::from_utf8(open.stdout).unwrap();
+    assert!(open.status.success() && !text.contains("guest\n"), "{text}");
     let folder = std::env::temp_dir().join(format!("tid-programs-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let bad = folder.join("app-config.yaml");
@@ -402,8 +415,49 @@ fn the_portal_checks_its_files_and_lists_every_mistake() {
         text.contains("app-config.yaml:4:12: backend.baseUrl"),
         "{text}"
     );
+    // Mistakes of config and catalog are told together; the value may follow `=`.
+    let org = folder.join("org.yaml");
+    std::fs::write(&org, "kind: User\n").unwrap();
+    let refused = run(&[
+        "--check",
+        &format!("--config={}", bad.display()),
+        &format!("--catalog={}", org.display()),
+    ]);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        text.contains("backend.baseUrl") && text.contains("org.yaml:1:1: apiVersion"),
+        "{text}"
+    );
+
+    // What is merely odd is a warning.
+    let odd = folder.join("odd.yaml");
+    std::fs::write(&odd, "catalog: {locations: [{type: url, target: x}]}\n").unwrap();
+    let warned = run(&["--check", "--config", odd.to_str().unwrap()]);
+    let text = String::from_utf8(warned.stderr).unwrap();
+    assert!(
+        warned.status.success() && text.contains("catalog.locations[0].type: is left out"),
+        "{text}"
+    );
+
+    // A port in use says what to do, with a file too.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    for arguments in [
+        &["--listen", &at][..],
+        &["--listen", &at, "--config", odd.to_str().unwrap()],
+    ] {
+        let refused = run(arguments);
+        let text = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            text.contains(&format!("can't listen on {at}")) && text.contains("--listen"),
+            "{text}"
+        );
+    }
     for wrong in [
         &["--config"][..],
+        &["--config="],
+        &["--check=yes"],
+        &["--listen", "10.0.0.1:7007"],
         &["--listen", "nowhere"],
         &["--catalog", "/nowhere.yaml"],
         &["--bogus"],
@@ -415,6 +469,21 @@ fn the_portal_checks_its_files_and_lists_every_mistake() {
         );
     }
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_catalog_is_good_for_the_catalog_only() {
+    let file = std::env::temp_dir().join(format!("tid-programs-{}.yaml", std::process::id()));
+    let text = "backend: {auth: {externalAccess: [{type: static, options: {token: a-static-token, subject: ci}, accessRestrictions: [{plugin: catalog}]}]}}";
+    std::fs::write(&file, text).unwrap();
+    let config = format!("--config={}", file.display());
+    let portal = Program::start("portal", &[&config, "--listen=127.0.0.1:0"]);
+    let entities = format!("{}/api/catalog/entities", portal.url());
+    assert_eq!(get(&entities, Some("a-static-token")).await.status, 200);
+    let whoami = format!("{}/api/whoami", portal.url());
+    assert_eq!(get(&whoami, Some("a-static-token")).await.status, 403);
+    assert_eq!(get(&entities, None).await.status, 401);
+    std::fs::remove_file(file).unwrap();
 }
 
 fn base64url(data: &[u8]) -> String {

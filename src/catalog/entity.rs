@@ -146,8 +146,8 @@ impl Checks<'_> {
         if let Some(node) = self.object(metadata, "metadata.", "annotations")
             && let Value::Map(entries) = &node.value
         {
-            for (key, _) in entries {
-                if let Some(value) = self.string(node, "metadata.annotations.", &key.name) {
+            for (key, node) in entries {
+                if let Some(value) = self.text(node, "metadata.annotations.", &key.name) {
                     read.annotations.push((key.name.clone(), value.to_owned()));
                 }
             }
@@ -214,7 +214,10 @@ impl Checks<'_> {
     }
 
     fn string<'n>(&mut self, parent: &'n Node, path: &str, key: &str) -> Option<&'n str> {
-        let node = parent.get(key)?;
+        self.text(parent.get(key)?, path, key)
+    }
+
+    fn text<'n>(&mut self, node: &'n Node, path: &str, key: &str) -> Option<&'n str> {
         if matches!(node.value, Value::Null) {
             return None;
         }

@@ -11,6 +11,7 @@ use super::loader::Loader;
 use super::{Catalog, CatalogError, CatalogUser, UserQuery};
 use crate::error::ConfigError;
 use crate::identity::EntityRef;
+use crate::yaml::Location;
 
 /// Users and groups from Backstage's catalog files: entities in YAML, several in a file.
 ///
@@ -61,9 +62,25 @@ impl FileCatalog {
     pub fn load<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ConfigError> {
         let mut loader = Loader::default();
         for path in paths {
-            loader.file(path.as_ref());
+            loader.file(path.as_ref(), None);
         }
         loader.finish().map(Self::of)
+    }
+
+    /// The same of files that a configuration names: each with the place and the key where it does.
+    pub(crate) fn load_named<'a>(
+        files: impl IntoIterator<Item = (&'a Path, &'a Location, &'a str)>,
+    ) -> Result<Self, ConfigError> {
+        let mut loader = Loader::default();
+        for (path, location, key) in files {
+            loader.file(path, Some((location, key)));
+        }
+        loader.finish().map(Self::of)
+    }
+
+    /// How many users there are, and how many entities in all.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.users.len(), self.entities.len())
     }
 
     /// Reads a text as if it were the file `name`. The files that it names are not followed.

@@ -19,6 +19,8 @@ const MAX_FILES: usize = 1000;
 pub(super) struct Loader {
     /// The files that were read, whatever they were called: each counts once.
     read: HashSet<PathBuf>,
+    /// The same by their names, in the order in which they were read.
+    order: Vec<PathBuf>,
     entities: Vec<Entity>,
     mistakes: Vec<ConfigMistake>,
 }
@@ -26,9 +28,10 @@ pub(super) struct Loader {
 // ===== impl Loader =====
 
 impl Loader {
-    /// Reads a file, unless it has been read already, and those that it names.
-    pub(super) fn file(&mut self, path: &Path) {
-        self.follow(path, None, 0);
+    /// Reads a file, unless it has been read already, and those that it names. `named_at` is where somebody names
+    /// it, and by which key: a file that is missing is a mistake there.
+    pub(super) fn file(&mut self, path: &Path, named_at: Option<(&Location, &str)>) {
+        self.follow(path, named_at, 0);
     }
 
     /// Takes in the entities of a text; gives the files that it names, and where.
@@ -40,6 +43,9 @@ impl Loader {
                 return Vec::new();
             }
         };
+        if documents.is_empty() {
+            tracing::warn!(target: "tower_identity", "{}: is empty", path.display());
+        }
         let mut targets = Vec::new();
         for node in &documents {
             if let Some(mut entity) = entity::read(node, &mut self.mistakes) {
@@ -69,17 +75,17 @@ impl Loader {
                 seen.insert(entity_ref, location);
             }
         }
-        ConfigError::collect(self.mistakes)?;
+        ConfigError::collect_in_order(self.mistakes, self.order.iter().map(PathBuf::as_path))?;
         Ok(self.entities)
     }
 
-    fn follow(&mut self, path: &Path, named_at: Option<&Location>, depth: usize) {
+    fn follow(&mut self, path: &Path, named_at: Option<(&Location, &str)>, depth: usize) {
         let problem = |message: String| match named_at {
-            Some(location) => {
+            Some((location, key)) => {
                 let message = format!("{} {message}", path.display());
-                location.mistake("spec.target", message)
+                location.mistake(key, message)
             }
-            None => ConfigMistake::new(path.display().to_string(), message),
+            None => ConfigMistake::new("", message).in_file(path),
         };
         let identity = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if self.read.contains(&identity) {
@@ -91,6 +97,7 @@ impl Loader {
             return;
         }
         self.read.insert(identity);
+        self.order.push(path.to_owned());
         let text = match read_text(path) {
             Ok(text) => text,
             Err(reason) => {
@@ -101,7 +108,8 @@ impl Loader {
         let directory = path.parent().unwrap_or(Path::new(""));
         for (target, location) in self.text(path, &text) {
             if !is_url(&target) {
-                self.follow(&directory.join(&target), Some(&location), depth + 1);
+                let named_at = Some((&location, "spec.target"));
+                self.follow(&directory.join(&target), named_at, depth + 1);
             }
         }
     }
@@ -168,12 +176,13 @@ metadata: jane
             errors.lines().collect::<Vec<_>>(),
             [
                 "f:5:19: spec.memberOf: expected a list, found a string",
-                "f:5:61: spec.profile.displayName: expected a string, found a list",
                 "f:5:45: spec.profile.email: expected a string, found a number",
+                "f:5:61: spec.profile.displayName: expected a string, found a list",
+                "f:9:19: metadata.name: duplicate entity user:default/jane, first at f:4",
+                "f:9:45: metadata.annotations.a/b: expected a string, found a number",
                 "f:10:20: spec.memberOf[0]: expected an entity ref, found a number",
                 "f:10:23: spec.memberOf[1]: expected an entity ref, kind:namespace/name, found an empty name",
                 "f:10:33: spec.memberOf[2]: expected an entity ref, kind:namespace/name, found an empty name",
-                "f:9:45: metadata.annotations.a/b: expected a string, found a number",
                 "f:12:1: apiVersion: expected a string, found nothing",
                 "f:13:19: metadata.name: expected at most 63 letters and digits, with `-`, `_` and `.` between them",
                 "f:16:7: kind: expected a string, found a number",
@@ -186,7 +195,6 @@ metadata: jane
                 "f:35:1: apiVersion: expected a string, found nothing",
                 "f:35:1: metadata: expected an object, found nothing",
                 "f:39:11: metadata: expected an object, found a string",
-                "f:9:19: metadata.name: duplicate entity user:default/jane, first at f:4",
             ]
         );
         let malformed = from_text("a: [").err().unwrap();
@@ -220,7 +228,7 @@ metadata: jane
         let load = |names: &[&str]| {
             let mut loader = Loader::default();
             for name in names {
-                loader.file(&directory.join(name));
+                loader.file(&directory.join(name), None);
             }
             loader.finish()
         };

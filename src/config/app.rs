@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Env, Reader, auth, default_files, load, server, service_keys};
+use super::auth::Provider;
+use super::default_files;
+use super::service_keys::Services;
+use super::sources::Sources;
 use crate::catalog::{Catalog, FileCatalog};
-use crate::error::{ConfigError, ConfigMistake};
+use crate::error::ConfigError;
 use crate::layer::{BearerKeyLayer, IdentityLayer, OAuthCallbackLayer};
 use crate::secret::Secret;
 use crate::sign_in::{NewProvider, SignIn};
-use crate::verify::{ApiKeys, Issuer, JwtVerifier};
+use crate::verify::{ApiKeys, JwtVerifier};
 
 /// Backstage's `app-config.yaml`, as far as it is ours: `app.baseUrl`, `backend.baseUrl`,
 /// `backend.listen`, `backend.auth`, `auth` and `catalog.locations` of type `file`.
@@ -32,10 +35,17 @@ pub struct Config {
     pub(super) base_url: Option<String>,
     pub(super) app_url: Option<String>,
     pub(super) auth: Auth,
-    keys: ApiKeys,
-    issuers: Vec<Issuer>,
-    catalog_files: Vec<PathBuf>,
-    catalog: Option<Arc<dyn Catalog>>,
+    pub(super) services: Services,
+    pub(super) files: Vec<PathBuf>,
+    pub(super) people: Option<Known>,
+}
+
+/// The catalog.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) catalog: Arc<dyn Catalog>,
+    /// Users and entities, where they can be counted.
+    pub(super) counts: Option<(usize, usize)>,
 }
 
 /// The three layers, in their order: outermost first.
@@ -82,6 +92,8 @@ pub(super) struct Auth {
     pub(super) token_life: Option<Duration>,
     pub(super) origins: Vec<String>,
     pub(super) providers: Vec<Arc<NewProvider>>,
+    /// The providers as they are listed.
+    pub(super) listed: Vec<Provider>,
 }
 
 impl Config {
@@ -114,54 +126,12 @@ impl Config {
         files: impl IntoIterator<Item = P>,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let files: Vec<PathBuf> = files.into_iter().map(Into::into).collect();
-        let env: &Env<'_> = &env;
-        let root = load(&files, env)?;
-        let reader = Reader::default();
-        let top = reader.root(&root);
-        let app_url = top.section("app").and_then(|app| {
-            let url = app.secure_url("baseUrl").map(server::without_slash);
-            app.finish_among_others();
-            url
-        });
-        let server = top.section("backend").map(|backend| {
-            let server = server::read(&backend);
-            let access = backend
-                .section("auth")
-                .map(service_keys::read)
-                .unwrap_or_default();
-            backend.finish_among_others();
-            (server, access)
-        });
-        let (server, access) = server.unwrap_or_default();
-        let auth = top.section("auth").map(auth::read).unwrap_or_default();
-        let catalog_files = top
-            .section("catalog")
-            .map(server::catalog_files)
-            .unwrap_or_default();
-        top.finish_among_others();
-        let keys = match service_keys::build(access.keys) {
-            Ok(keys) => Some(keys),
-            Err(error) => {
-                error
-                    .into_mistakes()
-                    .into_iter()
-                    .for_each(|mistake| reader.add(mistake));
-                None
-            }
-        };
-        reader.finish()?;
-        let keys = keys.ok_or_else(|| ConfigMistake::new("backend.auth", "can't be read"))?;
-        Ok(Self {
-            listen: server.listen,
-            base_url: server.base_url,
-            app_url,
-            auth,
-            keys,
-            issuers: access.issuers,
-            catalog_files,
-            catalog: None,
-        })
+        Self::sources(files).with_variables(env).load()
+    }
+
+    /// The same step by step: with variables or a catalog from elsewhere.
+    pub fn sources<'a, P: Into<PathBuf>>(files: impl IntoIterator<Item = P>) -> Sources<'a> {
+        Sources::new(files.into_iter().map(Into::into).collect())
     }
 
     /// Where to listen.
@@ -185,48 +155,44 @@ impl Config {
             .unwrap_or_else(|| format!("http://localhost:{}", self.listen.port))
     }
 
-    /// Knows people by this catalog, whatever `catalog.locations` says.
+    /// Knows people by this catalog, whatever `catalog.locations` says. The files that it names have been read by
+    /// now: [`Sources::with_catalog`] leaves them alone.
     #[must_use]
     pub fn with_catalog(mut self, catalog: impl Catalog) -> Self {
-        self.catalog = Some(Arc::new(catalog));
+        self.people = Some(Known::given(Arc::new(catalog)));
         self
     }
 
     /// Whether people can be known: a catalog was given, or `catalog.locations` names files.
     #[must_use]
     pub fn has_catalog(&self) -> bool {
-        self.catalog.is_some() || !self.catalog_files.is_empty()
+        self.people.is_some()
     }
 
-    /// The catalog: the one that was given, or that of `catalog.locations`.
+    /// The catalog: the one that was given, or that of `catalog.locations`; an empty one if there is neither.
     ///
     /// # Errors
     ///
-    /// Every mistake in its files at once.
+    /// None: its files were judged when the configuration was read.
     pub fn catalog(&self) -> Result<Arc<dyn Catalog>, ConfigError> {
-        match &self.catalog {
-            Some(catalog) => Ok(catalog.clone()),
-            None => Ok(Arc::new(FileCatalog::load(&self.catalog_files)?)),
+        match &self.people {
+            Some(known) => Ok(known.catalog.clone()),
+            None => Ok(Arc::new(FileCatalog::load([""; 0])?)),
         }
     }
 
     /// The keys of `backend.auth`.
     pub fn api_keys(&self) -> ApiKeys {
-        self.keys.clone()
+        self.services.keys.clone()
     }
 
     /// The sign-in of `auth`.
     ///
     /// # Errors
     ///
-    /// Every mistake at once.
+    /// Hardly ever: what can be known from the files has been judged by now.
     pub fn sign_in(&self) -> Result<SignIn, ConfigError> {
-        let mut mistakes = Vec::new();
-        let mut builder = SignIn::builder(self.base_url());
-        match self.catalog() {
-            Ok(catalog) => builder = builder.with_shared_catalog(catalog),
-            Err(error) => mistakes.extend(error.into_mistakes()),
-        }
+        let mut builder = SignIn::builder(self.base_url()).with_shared_catalog(self.catalog()?);
         // Left out, it is the same page as the backend's: ours serves both.
         if let Some(url) = &self.app_url {
             builder = builder.with_app_url(url.clone());
@@ -246,28 +212,40 @@ impl Config {
         for provider in &self.auth.providers {
             builder = builder.add_provider(NewProvider::clone(provider));
         }
-        let built = builder
-            .build()
-            .map_err(|e| mistakes.extend(e.into_mistakes()));
-        ConfigError::collect(mistakes)?;
-        built.map_err(|()| ConfigMistake::new("auth", "can't be built").into())
+        builder.build()
     }
 
     /// The three layers.
     ///
     /// # Errors
     ///
-    /// Every mistake at once.
+    /// Hardly ever: what can be known from the files has been judged by now.
     pub fn layers(&self) -> Result<Layers, ConfigError> {
         let sign_in = self.sign_in()?;
-        let issuers = std::iter::once(sign_in.tokens().as_issuer()).chain(self.issuers.clone());
-        let identity = IdentityLayer::new(JwtVerifier::new(issuers)?);
         Ok(Layers {
             oauth_callback: OAuthCallbackLayer::new(sign_in.clone()),
             bearer_key: BearerKeyLayer::new(self.api_keys()).delegating(),
-            identity: identity.with_sessions(sign_in.sessions()),
+            identity: self.identity_layer(&sign_in)?,
             sign_in,
         })
+    }
+
+    /// Believes the sign-in, and beside it the issuers of `externalAccess`.
+    fn identity_layer(&self, sign_in: &SignIn) -> Result<IdentityLayer, ConfigError> {
+        let issuers = &self.services.issuers;
+        if issuers.is_empty() {
+            return Ok(sign_in.identity_layer());
+        }
+        let own = sign_in.tokens().as_issuer();
+        let verifier = JwtVerifier::new(std::iter::once(own).chain(issuers.iter().cloned()))?;
+        Ok(IdentityLayer::new(verifier).with_sessions(sign_in.sessions()))
+    }
+}
+
+impl Known {
+    pub(super) fn given(catalog: Arc<dyn Catalog>) -> Self {
+        let counts = None;
+        Self { catalog, counts }
     }
 }
 

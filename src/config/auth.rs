@@ -8,8 +8,12 @@ use super::{Node, Reader, Section, Value};
 use crate::identity::EntityRef;
 use crate::provider::{ClientAuthentication, GitHub, Guest, Oidc, Prompt, ProviderConfig};
 use crate::secret::{SealingKey, Secret};
-use crate::sign_in::{NewProvider, Resolver, is_segment};
+use crate::sign_in::{Ids, NewProvider, Resolver, callback_url, extra_origin};
 use crate::verify::jwt::Algorithm;
+use crate::yaml::Key;
+
+const ORIGINS: &str = "experimentalExtraAllowedOrigins";
+const DEVELOPMENT: &str = "development";
 
 /// Keys of Backstage's that change nothing here.
 const IGNORED: [&str; 6] = [
@@ -22,82 +26,95 @@ const IGNORED: [&str; 6] = [
 ];
 const KINDS: [&str; 3] = ["github", "oidc", "guest"];
 
+/// Kinds of Backstage's that are no typing mistakes.
+const NOT_YET: [&str; 15] = [
+    "atlassian",
+    "auth0",
+    "awsalb",
+    "azure-easyauth",
+    "bitbucket",
+    "bitbucketServer",
+    "cfaccess",
+    "gcpIap",
+    "gitlab",
+    "google",
+    "microsoft",
+    "oauth2",
+    "oauth2Proxy",
+    "okta",
+    "onelogin",
+];
+
+/// One provider of the configuration, and the environments that it has a block for; the guest needs none.
+#[derive(Clone)]
+pub(super) struct Provider {
+    pub(super) id: String,
+    pub(super) environments: Vec<String>,
+}
+
+/// What has been seen of the providers so far, be it good or not.
+#[derive(Default)]
+struct Seen {
+    ids: Ids,
+    /// Whether one has a block for some environment, and for the current one.
+    a_block: bool,
+    a_current_block: bool,
+}
+
 pub(super) fn read(auth: Section<'_>) -> Auth {
     let environment = auth.string("environment");
     let session_secret = auth.section("session").and_then(|session| {
-        let secret = session.secret("secret");
-        let short =
-            |secret: &Secret<String>| SealingKey::from_secret(secret.expose().as_bytes()).is_err();
-        if secret.as_ref().is_some_and(short) {
-            session.mistake("secret", "expected at least 32 bytes");
-        }
+        let secret = session.parsed("secret", "a string", |text| {
+            let key = SealingKey::from_secret(text.as_bytes());
+            key.map(|_| Secret::from(text)).map_err(|e| e.to_string())
+        });
         session.finish();
         secret
     });
-    let origins = auth
-        .strings("experimentalExtraAllowedOrigins")
-        .unwrap_or_default();
-    let bad = |origin: &String| {
-        let url = url::Url::parse(origin).ok();
-        !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-    };
-    if origins.iter().any(bad) {
-        auth.mistake(
-            "experimentalExtraAllowedOrigins",
-            "expected origins such as https://docs.example.com",
-        );
+    let origins = auth.strings(ORIGINS).unwrap_or_default();
+    for (i, origin) in origins.iter().enumerate() {
+        if let Err(reason) = extra_origin(origin) {
+            auth.mistake_in(ORIGINS, i, reason);
+        }
     }
-    if origins
-        .iter()
-        .any(|origin| origin.contains(['*', '?', '{', '!', '[']))
-    {
-        auth.mistake(
-            "experimentalExtraAllowedOrigins",
-            "patterns are not supported yet: expected whole origins",
-        );
-    }
-    let current = environment.as_deref().unwrap_or("development");
-    let providers = auth.sections("providers");
-    let providers = providers
-        .into_iter()
-        .flat_map(|(id, section)| provider(id, section, current));
-    let read = Auth {
+    let current = environment.as_deref().unwrap_or(DEVELOPMENT);
+    let mut seen = Seen::default();
+    let mut read = Auth {
         session_secret,
         token_life: auth.duration("backstageTokenExpiration"),
         origins,
-        providers: providers.map(Arc::new).collect(),
-        environment: environment.clone(),
+        ..Auth::default()
     };
+    let sections = auth.sections("providers");
+    for (id, section) in sections {
+        let found = provider(id, section, current, &mut seen);
+        let environments = found.iter().filter_map(|new| new.environment.clone());
+        read.listed.push(Provider {
+            id: id.to_owned(),
+            environments: environments.collect(),
+        });
+        read.providers.extend(found.into_iter().map(Arc::new));
+    }
+    if seen.a_block && !seen.a_current_block && auth.reader().is_complete() {
+        let message = format!("none has a block for the current environment, \"{current}\"");
+        auth.warn("providers", message);
+    }
     for key in IGNORED.iter().filter(|key| auth.has(key)) {
-        tracing::warn!(target: "tower_identity", "auth.{key} is not supported yet, and has no effect");
+        auth.warn(key, "is not supported yet, and has no effect");
     }
     auth.ignore(&IGNORED);
     auth.finish();
+    read.environment = environment;
     read
 }
 
 /// One provider, in each of its environments.
-fn provider(id: &str, section: Section<'_>, current: &str) -> Vec<NewProvider> {
-    if !is_segment(id) {
-        section.mistake_here("expected an id of letters, digits, '-' and '_'");
-    }
-    let declared = section.has("type").then(|| section.one_of("type", &KINDS));
-    let kind = match declared {
-        Some(None) => return Vec::new(),
-        Some(Some(kind)) => kind,
-        None => match KINDS.iter().find(|kind| **kind == id) {
-            Some(kind) => kind,
-            None => {
-                section.mistake_here(format!(
-                    "not a provider that is supported by name yet; declare its kind as `type`, one of \"{}\"",
-                    KINDS.join("\", \"")
-                ));
-                return Vec::new();
-            }
-        },
+fn provider(id: &str, section: Section<'_>, current: &str, seen: &mut Seen) -> Vec<NewProvider> {
+    let Some(kind) = kind_of(id, &section) else {
+        return Vec::new();
     };
-    if (kind == "guest") != (id == "guest") {
-        section.mistake_here("the guest's id is \"guest\", and no other provider's");
+    if let Err(reason) = seen.ids.add(id, kind == "guest") {
+        section.mistake_here(reason);
     }
     if kind == "guest" {
         let guest = guest(&section);
@@ -111,25 +128,33 @@ fn provider(id: &str, section: Section<'_>, current: &str) -> Vec<NewProvider> {
             longest: None,
         }];
     }
-    let environments = section.keys_except("type");
-    if environments.is_empty() {
+    let there =
+        |(key, node): &&(Key, Node)| key.name != "type" && !matches!(node.value, Value::Null);
+    let mut blocks = section.entries().iter().filter(there).peekable();
+    if blocks.peek().is_none() && section.reader().is_complete() {
         section.mistake_here(format!("expected an environment such as \"{current}\""));
     }
-    if !environments.is_empty() && !environments.contains(&current) {
-        tracing::warn!(target: "tower_identity", provider = id, "not set up in the environment {current:?}");
-    }
-    let read = environments.into_iter().filter_map(|environment| {
-        let is_block = section
-            .node(environment)
-            .is_some_and(|node| matches!(node.value, Value::Map(_)));
-        // What is no block is no environment of any: a key of one that stands a level too high.
-        if environment == current || !is_block {
-            return in_environment(kind, id, environment, section.section(environment)?);
+    let read = blocks.filter_map(|(key, node)| {
+        let environment = key.name.as_str();
+        let path = section.path_of(environment);
+        if !matches!(node.value, Value::Map(_) | Value::Unresolved(_)) {
+            let wanted = format!(
+                "an environment such as \"{current}\", which is an object and has the provider's keys in it"
+            );
+            section.reader().expected(path, node, &wanted);
+            return None;
+        }
+        seen.a_block = true;
+        if environment == current {
+            seen.a_current_block = true;
+            let block = section.reader().open(path, &key.location, node)?;
+            return in_environment(kind, id, environment, true, block);
         }
         // Another environment's variables are seldom set here: it is left out, and said so.
         let apart = Reader::default();
-        let node: &Node = section.node(environment)?;
-        let read = in_environment(kind, id, environment, apart.root(node));
+        let read = apart
+            .open(path, &key.location, node)
+            .and_then(|block| in_environment(kind, id, environment, false, block));
         match apart.finish() {
             Ok(()) => read,
             Err(error) => {
@@ -142,13 +167,39 @@ fn provider(id: &str, section: Section<'_>, current: &str) -> Vec<NewProvider> {
     read.collect()
 }
 
+/// What kind of provider it is: its id says, or its `type`, which is ours.
+fn kind_of(id: &str, section: &Section<'_>) -> Option<&'static str> {
+    let kinds = KINDS.join("\", \"");
+    if section.has("type") {
+        let declared = section.string("type")?;
+        if NOT_YET.contains(&declared.as_str()) {
+            let message =
+                format!("\"{declared}\" is not supported yet; expected one of \"{kinds}\"");
+            section.mistake("type", message);
+            return None;
+        }
+        return section.one_of("type", &KINDS);
+    }
+    let kind = KINDS.into_iter().find(|kind| *kind == id);
+    if kind.is_none() && section.reader().is_complete() {
+        section.mistake_here(format!(
+            "not a provider that is supported by name yet; declare its kind as `type`, one of \"{kinds}\""
+        ));
+    }
+    kind
+}
+
 fn in_environment(
     kind: &str,
     id: &str,
     environment: &str,
+    is_current: bool,
     block: Section<'_>,
 ) -> Option<NewProvider> {
     let (resolvers, found) = resolvers(&block);
+    if is_current && found && resolvers.is_empty() {
+        block.warn("signIn", "names no resolver: nobody can sign in this way");
+    }
     let additional_scopes = block.string_list("additionalScopes").unwrap_or_default();
     let longest: Option<Duration> = block.duration("sessionDuration");
     let config = match kind {
@@ -167,25 +218,20 @@ fn in_environment(
 }
 
 fn guest(section: &Section<'_>) -> Guest {
-    let entity = |key: &str, text: &str| {
-        let parsed = EntityRef::parse(text);
-        if parsed.is_err() {
-            section.mistake(key, "expected an entity ref such as user:default/guest");
-        }
-        parsed.ok()
+    let entity = |text: &str| {
+        EntityRef::parse(text).map_err(|_| "expected an entity ref such as user:default/guest")
     };
     let mut guest = Guest::new();
-    if let Some(user) = section
-        .string("userEntityRef")
-        .and_then(|text| entity("userEntityRef", &text))
-    {
+    if let Some(user) = section.parsed("userEntityRef", "an entity ref", entity) {
         guest = guest.with_user(user);
     }
     if let Some(refs) = section.strings("ownershipEntityRefs") {
-        guest = guest.with_ownership(
-            refs.iter()
-                .filter_map(|text| entity("ownershipEntityRefs", text)),
-        );
+        let refs = refs.iter().enumerate().filter_map(|(i, text)| {
+            entity(text)
+                .map_err(|reason| section.mistake_in("ownershipEntityRefs", i, reason))
+                .ok()
+        });
+        guest = guest.with_ownership(refs);
     }
     if section.boolean("dangerouslyAllowOutsideDevelopment") == Some(true) {
         guest = guest.dangerously_allow_outside_development();
@@ -198,8 +244,8 @@ fn github(block: &Section<'_>) -> Option<ProviderConfig> {
         block.required_string("clientId"),
         block.required_secret("clientSecret"),
     );
-    let callback = block.secure_url("callbackUrl");
-    let enterprise = block.secure_url("enterpriseInstanceUrl").map(String::from);
+    let callback = callback(block);
+    let enterprise = block.url("enterpriseInstanceUrl");
     let mut github = GitHub::new(id?, secret?);
     if let Some(url) = enterprise {
         github = github.with_enterprise_instance_url(url);
@@ -210,6 +256,10 @@ fn github(block: &Section<'_>) -> Option<ProviderConfig> {
     Some(github.into())
 }
 
+fn callback(block: &Section<'_>) -> Option<url::Url> {
+    block.parsed("callbackUrl", "an http or https URL", callback_url)
+}
+
 fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
     let (id, secret) = (
         block.required_string("clientId"),
@@ -217,7 +267,7 @@ fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
     );
     let metadata = block.required_url("metadataUrl").map(String::from);
     let extra = block.string_map("startUrlSearchParams").unwrap_or_default();
-    let callback = block.secure_url("callbackUrl");
+    let callback = callback(block);
     let methods = ["client_secret_basic", "client_secret_post"];
     let method = block.one_of("tokenEndpointAuthMethod", &methods);
     // Backstage's default is `none`; `auto` leaves it to the provider.

@@ -1,5 +1,7 @@
 //! Several files as one: the later ones win.
 
+use std::collections::HashMap;
+
 use crate::yaml::{Key, Node, Value};
 
 /// Lays `over` on top of `base`, as Backstage layers its files.
@@ -30,25 +32,33 @@ pub(crate) fn merge(base: Node, over: Node) -> Node {
     }
 }
 
-fn merge_maps(mut base: Vec<(Key, Node)>, over: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+fn merge_maps(base: Vec<(Key, Node)>, over: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+    let mut places: HashMap<String, usize> = base
+        .iter()
+        .enumerate()
+        .map(|(place, (key, _))| (key.name.clone(), place))
+        .collect();
+    let mut merged: Vec<Option<(Key, Node)>> = base.into_iter().map(Some).collect();
     for (key, node) in over {
-        let place = base.iter().position(|(known, _)| known.name == key.name);
-        match (place, &node.value) {
-            (Some(place), Value::Null) => {
-                base.remove(place);
-            }
+        let place = places.get(&key.name).copied();
+        let under = place.and_then(|place| merged.get_mut(place));
+        match (under, &node.value) {
+            (Some(under), Value::Null) => *under = None,
             (None, Value::Null) => {}
-            (Some(place), _) => {
-                if let Some((known, under)) = base.get_mut(place) {
-                    let nothing = Node::null(&node.location.file);
-                    *under = merge(std::mem::replace(under, nothing), node);
-                    *known = key;
-                }
+            (Some(under), _) => {
+                let value = match under.take() {
+                    Some((_, base)) => merge(base, node),
+                    None => node,
+                };
+                *under = Some((key, value));
             }
-            (None, _) => base.push((key, node)),
+            (None, _) => {
+                places.insert(key.name.clone(), merged.len());
+                merged.push(Some((key, node)));
+            }
         }
     }
-    base
+    merged.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -85,6 +95,22 @@ mod tests {
         ] {
             assert_eq!(merged(files), expected, "{files:?}");
         }
+    }
+
+    #[test]
+    fn large_files_are_merged_in_one_go() {
+        let file = |from: usize| -> String {
+            (from..from + 50_000)
+                .map(|i| format!("k{i}: {i}\n"))
+                .collect()
+        };
+        let base = parse(Path::new("a"), &file(0)).unwrap();
+        let over = parse(Path::new("b"), &file(25_000)).unwrap();
+        let Value::Map(entries) = merge(base, over).value else {
+            panic!("no object");
+        };
+        assert_eq!(entries.len(), 75_000);
+        assert_eq!(&*entries[30_000].0.location.file, Path::new("b"));
     }
 
     #[test]

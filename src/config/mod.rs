@@ -6,21 +6,26 @@
 mod app;
 mod auth;
 mod duration;
-mod key_set;
+mod external_issuer;
 mod merge;
 mod reader;
+mod restrictions;
 mod server;
 mod service_keys;
 mod source;
+mod sources;
 mod substitute;
 mod suggest;
+mod summary;
 mod values;
 mod variables;
 
 pub use self::app::{Config, Layers, Listen};
 pub(crate) use self::reader::{Reader, Section};
+pub(crate) use self::source::default_files;
 #[cfg(test)]
 pub(crate) use self::source::parse;
-pub(crate) use self::source::{default_files, load};
+pub use self::sources::Sources;
+pub use self::summary::Summary;
 pub(crate) use self::variables::Env;
 pub(crate) use crate::yaml::{Node, Value};

@@ -1,10 +1,11 @@
 //! Reading a tree into types, and collecting every mistake instead of stopping at the first.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use super::suggest::{is_slip_of, nearest};
 use crate::error::{ConfigError, ConfigMistake};
-use crate::yaml::{Key, Location, Node, Value, join};
+use crate::yaml::{Key, Location, Node, Value, join, shown};
 
 /// Collects mistakes while a tree is read.
 ///
@@ -13,6 +14,8 @@ use crate::yaml::{Key, Location, Node, Value, join};
 #[derive(Default)]
 pub(crate) struct Reader {
     mistakes: RefCell<Vec<ConfigMistake>>,
+    /// Part of what there is could not be read: what seems to be absent may stand there.
+    incomplete: bool,
 }
 
 /// One object of the tree, and which of its keys somebody has asked for.
@@ -24,12 +27,27 @@ pub(crate) struct Section<'a> {
     path: String,
     location: Location,
     entries: &'a [(Key, Node)],
-    known: RefCell<Vec<String>>,
+    known: RefCell<Known>,
+}
+
+/// The keys that somebody has asked for: in their order, for a message, and as a set, to look them up.
+#[derive(Default)]
+struct Known {
+    names: Vec<String>,
+    set: HashSet<String>,
 }
 
 // ===== impl Reader =====
 
 impl Reader {
+    /// A reader of the part that could be read: it says nothing of what is absent.
+    pub(super) fn of_a_part() -> Self {
+        Self {
+            mistakes: RefCell::default(),
+            incomplete: true,
+        }
+    }
+
     /// The root of a tree; anything but an object is a mistake, and reads as an empty one.
     pub(crate) fn root<'a>(&'a self, node: &'a Node) -> Section<'a> {
         self.open(String::new(), &node.location, node)
@@ -53,10 +71,25 @@ impl Reader {
     ///
     /// If there is one.
     pub(crate) fn finish(self) -> Result<(), ConfigError> {
-        ConfigError::collect(sorted(self.mistakes.into_inner()))
+        ConfigError::collect(self.into_mistakes())
     }
 
-    fn open<'a>(&'a self, path: String, at: &Location, node: &'a Node) -> Option<Section<'a>> {
+    /// Every mistake so far.
+    pub(super) fn into_mistakes(self) -> Vec<ConfigMistake> {
+        self.mistakes.into_inner()
+    }
+
+    /// Whether everything there is could be read.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.incomplete
+    }
+
+    pub(super) fn open<'a>(
+        &'a self,
+        path: String,
+        at: &Location,
+        node: &'a Node,
+    ) -> Option<Section<'a>> {
         let Value::Map(entries) = &node.value else {
             self.expected(path, node, "an object");
             return None;
@@ -92,6 +125,17 @@ impl<'a> Section<'a> {
     /// The dotted path of one of its keys.
     pub(crate) fn path_of(&self, key: &str) -> String {
         join(&self.path, key)
+    }
+
+    /// The dotted path of one of the items of a list.
+    pub(crate) fn path_of_item(&self, key: &str, index: usize) -> String {
+        format!("{}[{index}]", self.path_of(key))
+    }
+
+    /// Where the value of a key stands, or the section if the key is absent.
+    pub(super) fn location_of(&self, key: &str) -> &Location {
+        self.entry(key)
+            .map_or(&self.location, |(_, node)| &node.location)
     }
 
     /// Whether the key is there, and not `null`. Counts as asked for.
@@ -131,21 +175,16 @@ impl<'a> Section<'a> {
         section.all_sections()
     }
 
-    /// Every key of this object but one, of those that are not `null`.
-    pub(crate) fn keys_except(&self, other: &str) -> Vec<&'a str> {
-        let there = |(_, node): &&(Key, Node)| !matches!(node.value, Value::Null);
-        let keys = self
-            .entries
-            .iter()
-            .filter(there)
-            .map(|(key, _)| key.name.as_str());
-        keys.filter(|key| *key != other).collect()
-    }
-
     /// Every value of this object as an object, with its key. Those that are `null` are left out.
     pub(crate) fn all_sections(&self) -> Vec<(&'a str, Self)> {
-        let keys = self.entries.iter().map(|(key, _)| key.name.as_str());
-        keys.filter_map(|key| Some((key, self.section(key)?)))
+        let entries = self.entries.iter();
+        let there = entries.filter(|(_, node)| !matches!(node.value, Value::Null));
+        there
+            .filter_map(|(key, node)| {
+                let path = self.path_of(&key.name);
+                let section = self.reader.open(path, &key.location, node)?;
+                Some((key.name.as_str(), section))
+            })
             .collect()
     }
 
@@ -159,24 +198,40 @@ impl<'a> Section<'a> {
             return Vec::new();
         };
         let items = items.iter().enumerate().filter_map(|(i, item)| {
-            let path = format!("{}[{i}]", self.path_of(key));
-            self.reader.open(path, &item.location, item)
+            self.reader
+                .open(self.path_of_item(key, i), &item.location, item)
         });
         items.collect()
     }
 
     /// Reports a mistake in the value of a key, or in the section if the key is absent.
     pub(crate) fn mistake(&self, key: &str, message: impl Into<String>) {
-        self.reader.add(self.place_of(key).saying(message));
+        self.reader
+            .add(self.location_of(key).mistake(self.path_of(key), message));
     }
 
-    /// Where the value of a key stands, or the section if the key is absent: for a mistake that is found later.
-    pub(crate) fn place_of(&self, key: &str) -> ConfigMistake {
-        let location = match self.entry(key) {
-            Some((_, node)) => &node.location,
-            None => &self.location,
-        };
-        location.mistake(self.path_of(key), "")
+    /// Reports a mistake in one item of the list at a key; of what is no list, in all of it.
+    pub(super) fn mistake_in(&self, key: &str, index: usize, message: impl Into<String>) {
+        match self.entry(key).map(|(_, node)| &node.value) {
+            Some(Value::List(items)) if index < items.len() => {
+                let location = &items[index].location;
+                self.reader
+                    .add(location.mistake(self.path_of_item(key, index), message));
+            }
+            _ => self.mistake(key, message),
+        }
+    }
+
+    /// Tells the operator of what is no mistake, and is seldom meant.
+    pub(super) fn warn(&self, key: &str, message: impl Into<String>) {
+        let warning = self.location_of(key).mistake(self.path_of(key), message);
+        tracing::warn!(target: "tower_identity", "{warning}");
+    }
+
+    /// The same of this section as a whole.
+    pub(super) fn warn_here(&self, message: impl Into<String>) {
+        let warning = self.location.mistake(self.path.as_str(), message);
+        tracing::warn!(target: "tower_identity", "{warning}");
     }
 
     /// Reports a mistake in this section as a whole.
@@ -197,16 +252,17 @@ impl<'a> Section<'a> {
         let known = self.known.borrow();
         for (key, _) in self.strangers(&known) {
             let name = shown(&key.name);
-            let message = match nearest(&key.name, known.iter().map(String::as_str)) {
+            let names = &known.names;
+            let message = match nearest(&key.name, names.iter().map(String::as_str)) {
                 Some(meant) => format!("unknown key \"{name}\"; did you mean \"{meant}\"?"),
-                None if known.is_empty() => format!("unknown key \"{name}\"; expected none"),
+                None if names.is_empty() => format!("unknown key \"{name}\"; expected none"),
                 None => format!(
                     "unknown key \"{name}\"; expected one of \"{}\"",
-                    known.join("\", \"")
+                    names.join("\", \"")
                 ),
             };
             self.reader
-                .add(key.location.mistake(self.path_of(&name), message));
+                .add(key.location.mistake(self.path_of(&key.name), message));
         }
     }
 
@@ -214,11 +270,15 @@ impl<'a> Section<'a> {
     pub(crate) fn finish_among_others(self) {
         let known = self.known.borrow();
         for (key, _) in self.strangers(&known) {
-            if let Some(meant) = known.iter().find(|known| is_slip_of(&key.name, known)) {
+            if let Some(meant) = known
+                .names
+                .iter()
+                .find(|known| is_slip_of(&key.name, known))
+            {
                 let name = shown(&key.name);
                 let message = format!("unknown key \"{name}\"; did you mean \"{meant}\"?");
                 self.reader
-                    .add(key.location.mistake(self.path_of(&name), message));
+                    .add(key.location.mistake(self.path_of(&key.name), message));
             }
         }
     }
@@ -229,7 +289,7 @@ impl<'a> Section<'a> {
 
     /// Reports a key that is absent.
     pub(super) fn require(&self, key: &str, wanted: &str) {
-        if !self.has(key) {
+        if !self.has(key) && self.reader.is_complete() {
             self.mistake(key, format!("expected {wanted}, found nothing"));
         }
     }
@@ -247,37 +307,17 @@ impl<'a> Section<'a> {
 
     fn know(&self, key: &str) {
         let mut known = self.known.borrow_mut();
-        if !known.iter().any(|known| known == key) {
-            known.push(key.to_owned());
+        if !known.set.contains(key) {
+            known.set.insert(key.to_owned());
+            known.names.push(key.to_owned());
         }
     }
 
-    fn strangers<'s>(&'s self, known: &'s [String]) -> impl Iterator<Item = &'a (Key, Node)> + 's {
+    fn strangers<'s>(&'s self, known: &'s Known) -> impl Iterator<Item = &'a (Key, Node)> + 's {
         self.entries
             .iter()
-            .filter(|(key, _)| !known.contains(&key.name))
+            .filter(|(key, _)| !known.set.contains(&key.name))
     }
-}
-
-/// By place: files in the order in which they first come up, then lines and columns; what has no place comes last.
-fn sorted(mut mistakes: Vec<ConfigMistake>) -> Vec<ConfigMistake> {
-    let mut files = Vec::new();
-    for (file, ..) in mistakes.iter().filter_map(ConfigMistake::place) {
-        if !files.contains(file) {
-            files.push(file.clone());
-        }
-    }
-    mistakes.sort_by_key(|mistake| match mistake.place() {
-        Some((file, line, column)) => (files.iter().position(|f| f == file), *line, *column),
-        None => (Some(files.len()), 0, 0),
-    });
-    mistakes
-}
-
-/// The part of a key's name that can be one. `{token:s3cret}`, without a space, is a key that holds a secret.
-fn shown(name: &str) -> String {
-    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    name.chars().take_while(plain).take(40).collect()
 }
 
 #[cfg(test)]
@@ -335,15 +375,15 @@ bakcend: {}
         assert_eq!(
             found,
             [
+                "a.yaml:10:11: auth.providers.okta: expected an object, found a string",
                 "a.yaml:5:7: auth.providers.github.development.clientId: expected a string, found nothing",
+                "a.yaml:7:23: auth.providers.github.development.clientSecret: environment variable NONE is not set",
                 "a.yaml:5:7: auth.providers.github.development.signIn: expected an object, found nothing",
                 "a.yaml:5:7: auth.providers.github.development: too red",
-                "a.yaml:6:9: auth.providers.github.development.clientID: unknown key \"clientID\"; did you mean \"clientId\"?",
-                "a.yaml:7:23: auth.providers.github.development.clientSecret: environment variable NONE is not set",
                 "a.yaml:8:16: auth.providers.github.development.color: expected blue",
-                "a.yaml:10:11: auth.providers.okta: expected an object, found a string",
-                "a.yaml:11:19: auth.keys[0].secret: expected a string, found a number",
+                "a.yaml:6:9: auth.providers.github.development.clientID: unknown key \"clientID\"; did you mean \"clientId\"?",
                 "a.yaml:11:23: auth.keys[1]: expected an object, found a number",
+                "a.yaml:11:19: auth.keys[0].secret: expected a string, found a number",
                 "a.yaml:11:27: auth.keys[2].name: unknown key \"name\"; expected one of \"secret\"",
                 "a.yaml:13:1: bakcend: unknown key \"bakcend\"; did you mean \"backend\"?",
             ]
@@ -390,25 +430,53 @@ bakcend: {}
     }
 
     #[test]
-    fn a_secret_that_became_part_of_a_key_is_not_shown() {
-        let found = mistakes("keys: {token:s3cret, 'secret:s3cret': x}", |top| {
-            let keys = top.section("keys").unwrap();
-            keys.ignore(&["token", "secret"]);
-            keys.finish();
-            top.finish_among_others();
+    fn what_stands_behind_a_forgotten_space_is_not_shown() {
+        let found = mistakes("options: {token:s3cret, subject: x}", |top| {
+            let options = top.section("options").unwrap();
+            options.required_string("token");
+            options.ignore(&["subject"]);
+            options.finish();
+            top.finish();
         });
-        assert_eq!(found.len(), 2);
-        assert!(
-            found.iter().all(|text| !text.contains("s3cret")),
-            "{found:?}"
+        assert_eq!(
+            found,
+            [
+                "a.yaml:1:1: options.token: expected a string, found nothing",
+                "a.yaml:1:11: options.token…: unknown key \"token…\"; expected one of \"token\", \"subject\"",
+            ]
         );
+    }
+
+    #[test]
+    fn of_a_part_nothing_is_said_to_be_absent() {
+        let root = parse(Path::new("a.yaml"), "x: 1", &|_| None).unwrap();
+        let reader = Reader::of_a_part();
+        let top = reader.root(&root);
+        top.required_string("y");
+        top.required_string("x");
+        top.finish();
+        let mistakes = reader.into_mistakes();
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_large_object_is_read_in_one_go() {
+        // Looking each key up would be 10^10 steps.
+        let text: String = (0..100_000).map(|i| format!("k{i}: {{}}\n")).collect();
+        let root = parse(Path::new("a.yaml"), &text, &|_| None).unwrap();
+        let reader = Reader::default();
+        assert_eq!(reader.root(&root).all_sections().len(), 100_000);
+        let top = reader.root(&root);
+        for i in 0..1000 {
+            top.ignore(&[&format!("k{i}")]);
+        }
     }
 
     #[test]
     fn an_unknown_key_is_shown_in_part() {
         let text = format!("{}: 1", "k".repeat(1000));
         let found = mistakes(&text, |top| top.finish());
-        let shown = "k".repeat(40);
+        let shown = format!("{}…", "k".repeat(40));
         assert_eq!(
             found,
             [format!(

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::app::Listen;
 use super::{Section, Value};
+use crate::sign_in::public_url;
+use crate::yaml::Location;
 
 #[derive(Default)]
 pub(super) struct Server {
@@ -11,19 +13,27 @@ pub(super) struct Server {
     pub(super) base_url: Option<String>,
 }
 
+/// A file of the catalog, and where the configuration names it.
+pub(super) struct CatalogFile {
+    pub(super) path: PathBuf,
+    pub(super) location: Location,
+    pub(super) key: String,
+}
+
 pub(super) fn read(backend: &Section<'_>) -> Server {
+    let base_url = backend.parsed("baseUrl", "an http or https URL", public_url);
     Server {
         listen: listen(backend).unwrap_or_default(),
-        base_url: backend.secure_url("baseUrl").map(without_slash),
+        base_url: base_url.map(without_slash),
     }
 }
 
-/// `:7007`, `host:7007`, `7007`, or `{host, port}` (spec section 9.2).
+/// `:7007`, `host:7007`, `7007`, or `{host, port}` (spec section 9.2). Names are resolved when the server binds.
 fn listen(backend: &Section<'_>) -> Option<Listen> {
     let node = backend.node("listen")?;
     if let Value::Map(_) = node.value {
         let section = backend.section("listen")?;
-        let host = section.string("host");
+        let host = section.parsed("host", "a host name or an address", host);
         let port = section
             .whole_number("port", 0..=65_535)
             .and_then(|port| u16::try_from(port).ok());
@@ -37,21 +47,45 @@ fn listen(backend: &Section<'_>) -> Option<Listen> {
         Value::Number(number) => number.to_string(),
         _ => node.as_str().unwrap_or_default().to_owned(),
     };
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", &text));
-    // An IPv6 address stands in brackets: without them its last part looks like a port.
-    let bracketed = host.starts_with('[') && host.ends_with(']');
-    let port = port
-        .parse()
-        .ok()
-        .filter(|_| bracketed || !host.contains(':'));
-    let Some(port) = port else {
-        backend.mistake("listen", "expected a port, or host:port");
-        return None;
-    };
-    Some(Listen {
-        host: (!host.is_empty()).then(|| host.trim_matches(['[', ']']).to_owned()),
-        port,
+    let parsed = host_and_port(&text);
+    if let Err(reason) = &parsed {
+        backend.mistake("listen", *reason);
+    }
+    parsed.ok()
+}
+
+fn host_and_port(text: &str) -> Result<Listen, &'static str> {
+    let (name, port) = text.rsplit_once(':').unwrap_or(("", text));
+    if name.contains(':') && !(name.starts_with('[') && name.ends_with(']')) {
+        return Err(
+            "expected a port, or host:port; an IPv6 address stands in brackets, as in [::1]:7007",
+        );
+    }
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let port = port.parse().ok().filter(|_| digits);
+    Ok(Listen {
+        port: port.ok_or("expected a port, or host:port")?,
+        host: match name {
+            "" => None,
+            name => Some(host(name)?),
+        },
     })
+}
+
+/// A host name or an address, an IPv6 one with or without its brackets.
+fn host(text: &str) -> Result<String, &'static str> {
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if let Some(address) = bare.or(text.contains(':').then_some(text)) {
+        let address: Result<std::net::Ipv6Addr, _> = address.parse();
+        return address
+            .map(|address| address.to_string())
+            .map_err(|_| "expected an IPv6 address");
+    }
+    let label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || !text.chars().all(label) {
+        return Err("expected a host name or an address");
+    }
+    Ok(text.to_owned())
 }
 
 /// `https://portal.example.com`: the URL as other URLs are made of it.
@@ -60,21 +94,63 @@ pub(super) fn without_slash(url: url::Url) -> String {
 }
 
 /// The files among `catalog.locations`; they are relative to where the process runs, as Backstage's are.
-pub(super) fn catalog_files(catalog: Section<'_>) -> Vec<PathBuf> {
-    let files = catalog
-        .list("locations")
-        .into_iter()
-        .filter(|location| match location.string("type").as_deref() {
-            Some("file") => true,
-            kind => {
-                let (path, kind) = (location.path(), kind.unwrap_or("nothing"));
-                tracing::warn!(target: "tower_identity", "{path}: only locations of type file are read yet, found {kind:?}");
-                false
+pub(super) fn catalog_files(catalog: Section<'_>) -> Vec<CatalogFile> {
+    let mut files = Vec::new();
+    for location in catalog.list("locations") {
+        match location.string("type").as_deref() {
+            Some("file") => {
+                files.extend(
+                    location
+                        .required_string("target")
+                        .map(|target| CatalogFile {
+                            path: target.into(),
+                            location: location.location_of("target").clone(),
+                            key: location.path_of("target"),
+                        }),
+                )
             }
-        })
-        .filter_map(|location| location.required_string("target"))
-        .map(PathBuf::from)
-        .collect();
+            Some(_) => location.warn(
+                "type",
+                "is left out: only locations of type \"file\" are supported yet",
+            ),
+            None if location.has("type") => {}
+            None => location.warn_here("is left out: it has no type"),
+        }
+    }
     catalog.finish_among_others();
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_port_or_a_host_and_a_port() {
+        for (text, expected) in [
+            (":7007", Some((None, 7007))),
+            ("7007", Some((None, 7007))),
+            ("localhost:1", Some((Some("localhost"), 1))),
+            ("foo.example:7007", Some((Some("foo.example"), 7007))),
+            ("0.0.0.0:80", Some((Some("0.0.0.0"), 80))),
+            ("[::1]:7007", Some((Some("::1"), 7007))),
+            ("::1", None),
+            ("::1:7007", None),
+            ("fe80::1:2", None),
+            ("[::1]", None),
+            ("[nowhere]:1", None),
+            ("a b:1", None),
+            ("x:y", None),
+            ("x:", None),
+            ("+1", None),
+            ("65536", None),
+            ("", None),
+        ] {
+            let found = host_and_port(text).ok();
+            let found = found.as_ref().map(|l| (l.host.as_deref(), l.port));
+            assert_eq!(found, expected, "{text}");
+        }
+        assert_eq!(host("::1").as_deref(), Ok("::1"));
+        assert!(host("http://x").is_err());
+    }
 }

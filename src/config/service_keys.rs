@@ -1,42 +1,54 @@
-//! `backend.auth`: the keys of services (spec section 8.2).
+//! `backend.auth`: whom to believe among services (spec section 8.2).
 
-use super::{Section, key_set};
+use std::collections::HashMap;
+
+use super::Section;
+use super::external_issuer;
+use super::restrictions;
 use crate::clock::Timestamp;
-use crate::error::{ConfigError, ConfigMistake};
-use crate::identity::{Action, Restriction, Scopes};
+use crate::identity::Scopes;
 use crate::secret::Secret;
-use crate::verify::api_key::{KeyDigest, KeyRecord, check_secret, check_token};
+use crate::verify::api_key::{
+    Clash, KeyDigest, KeyRecord, MIN_TOKEN, check_key, check_legacy_secret, check_name,
+};
 use crate::verify::{ApiKeys, Issuer};
+use crate::yaml::Location;
 
 /// Backstage's name for whoever holds a key of `backend.auth.keys` (spec section 8.2).
 const UNNAMED: &str = "external:backstage-plugin";
 
-const KINDS: [&str; 3] = ["static", "legacy", "jwks"];
-
-/// Whom `backend.auth` lets in.
-#[derive(Default)]
-pub(super) struct Access {
-    pub(super) keys: Vec<NewKey>,
-    /// Of type `jwks`: whoever signs with the keys of a set.
+/// What services prove themselves with.
+#[derive(Clone)]
+pub(super) struct Services {
+    pub(super) keys: ApiKeys,
+    /// The issuers of `externalAccess` of type `jwks`.
     pub(super) issuers: Vec<Issuer>,
 }
 
-/// One key as it is configured.
-pub(super) struct NewKey {
-    /// Where its secret stands.
-    at: ConfigMistake,
-    record: KeyRecord,
-    /// Also good for HS256 tokens.
-    legacy: Option<Secret<String>>,
+/// The keys so far. Each is judged beside those before it, and added in place.
+struct Ring {
+    keys: ApiKeys,
+    /// Where a key is configured, by its id.
+    places: HashMap<String, (String, Location)>,
 }
 
-pub(super) fn read(auth: Section<'_>) -> Access {
-    let mut read = Access::default();
+pub(super) fn none() -> Option<Services> {
+    let (keys, issuers) = (ApiKeys::new([]).ok()?, Vec::new());
+    Some(Services { keys, issuers })
+}
+
+pub(super) fn read(auth: Section<'_>) -> Option<Services> {
+    let mut ring = Ring {
+        keys: ApiKeys::new([]).ok()?,
+        places: HashMap::new(),
+    };
+    let mut issuers = Vec::new();
     for section in auth.list("externalAccess") {
-        external(section, &mut read);
+        issuers.extend(external(section, &mut ring));
     }
-    read.keys
-        .extend(auth.list("keys").into_iter().filter_map(key));
+    for section in auth.list("keys") {
+        key(section, &mut ring);
+    }
     auth.ignore(&["pluginKeyStore"]);
     if auth.boolean("dangerouslyDisableDefaultAuthPolicy") == Some(true) {
         auth.mistake(
@@ -45,197 +57,165 @@ pub(super) fn read(auth: Section<'_>) -> Access {
         );
     }
     auth.finish();
-    read
-}
-
-pub(super) fn build(keys: Vec<NewKey>) -> Result<ApiKeys, ConfigError> {
-    let mut accepted = ApiKeys::new([])?;
-    let mut mistakes = Vec::new();
-    for NewKey { at, record, legacy } in keys {
-        let added = match &legacy {
-            Some(secret) => accepted.add_legacy_secret(secret, record),
-            None => accepted.add_records([record]),
-        };
-        let found = added.map_err(ConfigError::into_mistakes).err();
-        let found = found.into_iter().flatten();
-        mistakes.extend(found.map(|mistake| at.clone().saying(mistake.message())));
-    }
-    ConfigError::collect(mistakes)?;
-    Ok(accepted)
+    Some(Services {
+        keys: ring.keys,
+        issuers,
+    })
 }
 
 /// `{secret, id?, description?, accessRestrictions?}`; `id` and `description` are ours.
-fn key(section: Section<'_>) -> Option<NewKey> {
-    let secret = section
-        .required_secret("secret")
-        .filter(|secret| fits(&section, "secret", check_secret("secret", secret.expose())));
-    let id = section.string("id");
+fn key(section: Section<'_>, ring: &mut Ring) {
+    let secret = secret(&section, "secret", check_legacy_secret);
+    let id = section.string("id").map(|id| (check_name(&id), id));
+    if let Some((Err(reason), _)) = &id {
+        section.mistake("id", *reason);
+    }
     // For people who read the file.
     section.ignore(&["description"]);
-    let at = section.place_of("secret");
-    let subject = id
-        .as_ref()
-        .map_or_else(|| UNNAMED.to_owned(), |id| format!("external:{id}"));
-    let name = id.unwrap_or_else(|| section.path().to_owned());
+    let (name, subject) = match id {
+        Some((Ok(()), id)) => (id.clone(), Some(format!("external:{id}"))),
+        Some(_) => (section.path().to_owned(), None),
+        None => (section.path().to_owned(), Some(UNNAMED.to_owned())),
+    };
     // The digest is set with the secret.
-    let record = common(&section, KeyRecord::new(KeyDigest::of(""), name, subject));
+    let record = subject.map(|subject| KeyRecord::new(KeyDigest::of(""), name.as_str(), subject));
+    let record = common(&section, record);
+    if let (Some(secret), Some(record)) = (secret, record) {
+        ring.add_legacy(&section, "secret", &name, &secret, record);
+    }
     section.finish();
-    Some(NewKey {
-        at,
-        record: record?,
-        legacy: Some(secret?),
-    })
 }
 
-/// `{type: static | legacy | jwks, options: {…}, accessRestrictions?}`.
-fn external(section: Section<'_>, read: &mut Access) {
-    section.require("type", &format!("one of \"{}\"", KINDS.join("\", \"")));
-    let kind = section.one_of("type", &KINDS);
+/// `{type, options, accessRestrictions?}`.
+fn external(section: Section<'_>, ring: &mut Ring) -> Option<Issuer> {
+    section.require("type", "one of \"static\", \"legacy\", \"jwks\"");
+    let kind = section.one_of("type", &["static", "legacy", "jwks"]);
     let options = section.required_section("options");
-    let (Some(kind), Some(options)) = (kind, options) else {
-        return;
-    };
-    match kind {
-        "static" => read.keys.extend(fixed(&section, &options)),
-        "legacy" => read.keys.extend(legacy(&section, &options)),
-        _ => read.issuers.extend(key_set::read(&section, &options)),
+    let (kind, options) = (kind?, options?);
+    if kind == "jwks" {
+        return external_issuer::read(section, options);
+    }
+    let subject =
+        options
+            .required_string("subject")
+            .and_then(|subject| match check_name(&subject) {
+                Ok(()) => Some(subject),
+                Err(reason) => {
+                    options.mistake("subject", reason);
+                    None
+                }
+            });
+    let name = section.path().to_owned();
+    let record = |digest| subject.map(|subject| KeyRecord::new(digest, name.as_str(), subject));
+    if kind == "legacy" {
+        let secret = secret(&options, "secret", check_legacy_secret);
+        let record = common(&section, record(KeyDigest::of("")));
+        if let (Some(secret), Some(record)) = (secret, record) {
+            ring.add_legacy(&options, "secret", &name, &secret, record);
+        }
+    } else {
+        let (at, digest) = static_token(&options);
+        let record = common(&section, digest.and_then(record));
+        if let Some(record) = record {
+            ring.add(&options, at, &name, record);
+        }
     }
     options.finish();
     section.finish();
+    None
 }
 
-/// `{token, subject}`, or `{tokenHash, subject}`, which is ours and keeps the token out of the file.
-fn fixed(section: &Section<'_>, options: &Section<'_>) -> Option<NewKey> {
-    let subject = subject(options);
-    let (key, digest) = if options.has("tokenHash") {
-        let text = options.string("tokenHash");
-        let digest = text.and_then(|text| match KeyDigest::parse(&text) {
-            Ok(digest) => Some(digest),
-            Err(_) => {
-                options.mistake("tokenHash", "expected sha256: and 64 hexadecimal digits");
-                None
-            }
-        });
-        ("tokenHash", digest)
-    } else {
-        let token = options.required_secret("token");
-        let token = token.filter(|token| fits(options, "token", check_token(token.expose())));
-        ("token", token.map(|token| KeyDigest::of(token.expose())))
-    };
-    let record = KeyRecord::new(digest?, section.path(), subject?);
-    Some(NewKey {
-        at: options.place_of(key),
-        record: common(section, record)?,
-        legacy: None,
-    })
-}
-
-/// `{secret, subject}`: a key, and good for HS256 tokens.
-fn legacy(section: &Section<'_>, options: &Section<'_>) -> Option<NewKey> {
-    let subject = subject(options);
-    let secret = options.required_secret("secret");
-    let secret =
-        secret.filter(|secret| fits(options, "secret", check_secret("secret", secret.expose())));
-    // The digest is set with the secret.
-    let record = KeyRecord::new(KeyDigest::of(""), section.path(), subject?);
-    Some(NewKey {
-        at: options.place_of("secret"),
-        record: common(section, record)?,
-        legacy: Some(secret?),
-    })
-}
-
-fn subject(options: &Section<'_>) -> Option<String> {
-    let subject = options.required_string("subject")?;
-    if subject.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        options.mistake("subject", "expected a subject without spaces");
-        return None;
+/// `token`, or ours: `tokenHash`, which is no secret. And the key of the two that is there.
+fn static_token(options: &Section<'_>) -> (&'static str, Option<KeyDigest>) {
+    const HASH: &str = "tokenHash";
+    if !options.has(HASH) {
+        let token = secret(options, "token", |text| check_key(text, MIN_TOKEN));
+        return ("token", token.map(|token| KeyDigest::of(token.expose())));
     }
-    Some(subject)
-}
-
-fn fits(section: &Section<'_>, key: &str, verdict: Result<(), ConfigMistake>) -> bool {
-    if let Err(mistake) = &verdict {
-        section.mistake(key, mistake.message());
+    if options.has("token") {
+        options.mistake(HASH, "expected either a token or its hash, found both");
+        return (HASH, None);
     }
-    verdict.is_ok()
+    let digest = options.parsed(HASH, "sha256: and 64 hexadecimal digits", |text| {
+        KeyDigest::parse(text).map_err(|mistake| mistake.message().to_owned())
+    });
+    (HASH, digest)
 }
 
-/// `expiresAt`, `scopes` and `accessRestrictions`, beside either form.
-fn common(section: &Section<'_>, mut record: KeyRecord) -> Option<KeyRecord> {
-    if let Some(text) = section.string("expiresAt") {
-        match Timestamp::parse(&text) {
-            Some(at) => record = record.with_expiry(at),
-            None => {
-                section.mistake("expiresAt", "expected a time such as 2027-12-31T00:00:00Z");
-                return None;
-            }
+/// A secret that must be there, and that `check` finds good.
+fn secret(
+    section: &Section<'_>,
+    key: &str,
+    check: impl FnOnce(&str) -> Result<(), String>,
+) -> Option<Secret<String>> {
+    let secret = section.required_secret(key)?;
+    match check(secret.expose()) {
+        Ok(()) => Some(secret),
+        Err(reason) => {
+            section.mistake(key, reason);
+            None
         }
     }
-    if let Some(scopes) = section.string_list("scopes") {
+}
+
+/// `expiresAt`, `scopes` and `accessRestrictions`, beside either form. They are read even if there is no record.
+fn common(section: &Section<'_>, record: Option<KeyRecord>) -> Option<KeyRecord> {
+    let expiry = section.has("expiresAt").then(|| {
+        section.parsed("expiresAt", "a time", |text| {
+            Timestamp::parse(text).ok_or("expected a time such as 2027-12-31T00:00:00Z")
+        })
+    });
+    let scopes = section.string_list("scopes");
+    let only = restrictions::read(section);
+    let mut record = record?;
+    if let Some(at) = expiry {
+        record = record.with_expiry(at?);
+    }
+    if let Some(scopes) = scopes {
         record = record.with_scopes(scopes.into_iter().collect::<Scopes>());
     }
-    if let Some(only) = restrictions(section) {
+    if let Some(only) = only {
         record = record.with_restrictions(only);
     }
     Some(record)
 }
 
-/// `accessRestrictions`, if there are any. An empty list is a restriction too: to nothing.
-pub(super) fn restrictions(section: &Section<'_>) -> Option<Vec<Restriction>> {
-    if !section.has("accessRestrictions") {
-        return None;
-    }
-    let mut only: Vec<Restriction> = Vec::new();
-    for item in section.list("accessRestrictions") {
-        let place = item.place_of("plugin");
-        let Some(restriction) = restriction(item) else {
-            continue;
-        };
-        if only
-            .iter()
-            .any(|other| other.plugin() == restriction.plugin())
-        {
-            let message = format!("the plugin {:?} is restricted twice", restriction.plugin());
-            section.reader().add(place.saying(message));
-        }
-        only.push(restriction);
-    }
-    Some(only)
-}
+// ===== impl Ring =====
 
-fn restriction(section: Section<'_>) -> Option<Restriction> {
-    let plugin = section.required_string("plugin");
-    let permissions = section.string_list("permission");
-    if permissions.as_ref().is_some_and(Vec::is_empty) {
-        section.mistake("permission", "expected at least one permission");
+impl Ring {
+    fn add(&mut self, section: &Section<'_>, key: &str, name: &str, record: KeyRecord) {
+        let added = self.keys.add(record);
+        self.place(section, key, name, added);
     }
-    let actions = section.section("permissionAttribute").map(|attribute| {
-        let words = attribute.string_list("action");
-        let named = words.as_deref().unwrap_or_default();
-        let known = |word: &String| {
-            let found = Action::ALL
-                .into_iter()
-                .find(|action| action.as_str() == word);
-            if found.is_none() {
-                attribute.mistake(
-                    "action",
-                    "expected one of \"create\", \"read\", \"update\", \"delete\"",
-                );
+
+    fn add_legacy(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        name: &str,
+        secret: &Secret<String>,
+        record: KeyRecord,
+    ) {
+        let added = self.keys.add_legacy(secret, record);
+        self.place(section, key, name, added);
+    }
+
+    /// Remembers where an accepted key is configured, or says beside which it cannot be.
+    fn place(&mut self, section: &Section<'_>, key: &str, name: &str, added: Result<(), Clash>) {
+        match added {
+            Ok(()) => {
+                let place = (section.path().to_owned(), section.location_of(key).clone());
+                self.places.insert(name.to_owned(), place);
             }
-            found
-        };
-        let actions: Vec<Action> = named.iter().filter_map(known).collect();
-        attribute.finish();
-        words.map(|_| actions)
-    });
-    section.finish();
-    let mut only = Restriction::to_plugin(plugin?);
-    if let Some(permissions) = permissions {
-        only = only.with_permissions(permissions);
+            Err(clash) => {
+                let what = clash.what;
+                let other = match self.places.get(&*clash.other) {
+                    Some((path, location)) => format!("{path} ({location})"),
+                    None => clash.other.into(),
+                };
+                let key = if what == "id" { "id" } else { key };
+                section.mistake(key, format!("has the same {what} as {other}"));
+            }
+        }
     }
-    if let Some(actions) = actions.flatten() {
-        only = only.with_actions(actions);
-    }
-    Some(only)
 }

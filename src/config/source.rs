@@ -9,12 +9,16 @@ use super::variables::Env;
 use crate::error::{ConfigError, ConfigMistake};
 use crate::yaml::{self, Node, Value, read_text};
 
-/// Reads the files and lays each on top of those before it; the root is always a map.
-///
-/// # Errors
-///
-/// With every file that is missing, malformed, or no object.
-pub(crate) fn load(files: &[PathBuf], env: &Env<'_>) -> Result<Node, ConfigError> {
+/// What became of the files.
+pub(crate) struct Loaded {
+    /// Those that could be read, each laid on top of those before it; always a map.
+    pub(crate) root: Node,
+    /// Every file that is missing, malformed, or no object.
+    pub(crate) mistakes: Vec<ConfigMistake>,
+}
+
+/// Reads the files. An empty one is no mistake, but seldom meant.
+pub(crate) fn load(files: &[PathBuf], env: &Env<'_>) -> Loaded {
     let mut mistakes = Vec::new();
     let mut layers = Vec::new();
     if files.is_empty() {
@@ -25,16 +29,23 @@ pub(crate) fn load(files: &[PathBuf], env: &Env<'_>) -> Result<Node, ConfigError
     }
     for file in files {
         let layer = read_text(file)
-            .map_err(|reason| ConfigMistake::new(file.display().to_string(), reason).into())
+            .map_err(|reason| ConfigMistake::new("", reason).in_file(file).into())
             .and_then(|text| layer(file, &text, env));
         match layer {
-            Ok(layer) => layers.push(layer),
+            Ok(layer) => {
+                if matches!(&layer.value, Value::Map(entries) if entries.is_empty()) {
+                    tracing::warn!(target: "tower_identity", "{}: is empty", file.display());
+                }
+                layers.push(layer);
+            }
             Err(error) => mistakes.extend(error.into_mistakes()),
         }
     }
-    ConfigError::collect(mistakes)?;
     let merged = layers.into_iter().reduce(merge);
-    Ok(merged.unwrap_or_else(|| empty(Path::new(""))))
+    Loaded {
+        root: merged.unwrap_or_else(|| empty(Path::new(""))),
+        mistakes,
+    }
 }
 
 /// Reads one file's text, in place of the file `name`; the root is always a map.
@@ -117,15 +128,18 @@ mod tests {
             std::fs::write(directory.join(name), text).unwrap();
         }
         let files = default_files(&directory, &|_| Some("a, b,".to_owned()));
-        let root = load(&files, &no_env).unwrap();
+        let Loaded { root, mistakes } = load(&files, &no_env);
+        assert_eq!(mistakes, []);
         assert_eq!(root.to_json(), serde_json::json!({"a": {"y": 2, "z": 3}}));
 
-        let root = load(&[directory.join("empty.yaml")], &no_env).unwrap();
+        let root = load(&[directory.join("empty.yaml")], &no_env).root;
         assert_eq!(root.to_json(), serde_json::json!({}));
 
         let files =
             ["list.yaml", "bad.yaml", "root.yaml", "none.yaml"].map(|name| directory.join(name));
-        let errors = load(&files, &no_env).err().unwrap().to_string();
+        let errors = ConfigError::collect(load(&files, &no_env).mistakes)
+            .unwrap_err()
+            .to_string();
         let place = format!("{}/", directory.display());
         assert_eq!(
             errors.replace(&place, "").lines().collect::<Vec<_>>(),
@@ -136,7 +150,7 @@ mod tests {
                 "none.yaml: cannot be read: No such file or directory (os error 2)",
             ]
         );
-        assert!(load(&[], &no_env).is_err());
+        assert_eq!(load(&[], &no_env).mistakes.len(), 1);
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }

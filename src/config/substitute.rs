@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::variables::{Env, substitute, variable};
-use crate::yaml::{Key, Node, Value, parse, read_text};
+use crate::yaml::{Key, Node, Value, parse, read_text, shown};
 
 /// The most files that may be included from within one another.
 const MAX_OPEN: usize = 16;
@@ -100,7 +100,7 @@ impl Resolver<'_> {
             "$include" => self.include(&argument, directory),
             _ => Err(format!(
                 "expected one of `$env`, `$file`, `$include`, found `{}`",
-                directive.chars().take(40).collect::<String>()
+                shown_directive(directive)
             )),
         }
     }
@@ -175,6 +175,10 @@ impl From<Value> for Found {
 
 fn is_directive(key: &Key) -> bool {
     key.name.starts_with('$')
+}
+
+fn shown_directive(name: &str) -> String {
+    format!("${}", shown(name.trim_start_matches('$')))
 }
 
 fn directory_of(file: &Path) -> &Path {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::entries::{self, NewProvider, Place};
-use super::origins::Origins;
+use super::origins::{Origins, extra_origin, page_url};
 use super::renewals::Renewals;
 use super::{Inner, Resolver, SignIn};
 use crate::catalog::Catalog;
@@ -22,6 +22,8 @@ use crate::store::{MemoryStore, Store};
 use crate::token::TokenIssuer;
 use crate::verify::JwtVerifier;
 
+/// Where other origins are allowed; that is what their mistakes are told by.
+const ORIGINS: &str = "auth.experimentalExtraAllowedOrigins";
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
 /// Builds a [`SignIn`].
@@ -156,7 +158,22 @@ impl SignInBuilder {
     /// Every mistake at once: URLs that are none, plain http beyond this machine, a short secret, an id given twice.
     pub fn build(self) -> Result<SignIn, ConfigError> {
         let mut mistakes = Vec::new();
-        let public = self.public_url(&mut mistakes);
+        let mut judged = |key: &str, verdict: Result<Url, &'static str>| {
+            verdict
+                .map_err(|reason| mistakes.push(ConfigMistake::new(key, reason)))
+                .ok()
+        };
+        let public = judged("backend.baseUrl", public_url(&self.public_url));
+        // Left out, the page is the portal's own, which has been judged.
+        let app_url = match &self.app_url {
+            Some(url) => judged("app.baseUrl", page_url(url)),
+            None => public.clone(),
+        };
+        let origins: Vec<_> = self
+            .origins
+            .iter()
+            .filter_map(|text| judged(ORIGINS, extra_origin(text)))
+            .collect();
         let base_path = self.base_path.trim_end_matches('/').to_owned();
         if !is_path(&base_path) {
             mistakes.push(ConfigMistake::new(
@@ -168,20 +185,6 @@ impl SignInBuilder {
             ));
         }
         let sealing = self.sealing(&mut mistakes);
-        let app_url = self
-            .app_url
-            .clone()
-            .unwrap_or_else(|| self.public_url.clone());
-        // The portal's own origin may always act with its own cookies.
-        let mut more = self.origins.clone();
-        more.extend(
-            public
-                .as_ref()
-                .map(|url| url.origin().ascii_serialization()),
-        );
-        let origins = Origins::new(&app_url, &more, &base_path)
-            .map_err(|more| mistakes.extend(more))
-            .ok();
         let client = match self
             .client
             .clone()
@@ -193,13 +196,16 @@ impl SignInBuilder {
                 None
             }
         };
-        let (Some(public), Some(sealing), Some(origins), Some(client)) =
-            (public, sealing, origins, client)
+        let (Some(public), Some(sealing), Some(app_url), Some(client)) =
+            (public, sealing, app_url, client)
         else {
             return Err(ConfigError::collect(mistakes)
                 .err()
                 .unwrap_or_else(|| ConfigMistake::new("", "incomplete").into()));
         };
+        // The portal's own origin may always act with its own cookies.
+        let more: Vec<_> = origins.into_iter().chain([public.clone()]).collect();
+        let origins = Origins::new(app_url, &more, &base_path);
         let base_url: Arc<str> =
             format!("{}{base_path}", self.public_url.trim_end_matches('/')).into();
         let place = Place {
@@ -209,7 +215,7 @@ impl SignInBuilder {
             client: &client,
             clock: &self.clock,
         };
-        let (providers, guest) = entries::build(&self.providers, &place, &mut mistakes);
+        let (providers, guest, order) = entries::build(&self.providers, &place, &mut mistakes);
         ConfigError::collect(mistakes)?;
 
         let rule = if public.scheme() == "https" {
@@ -236,8 +242,8 @@ impl SignInBuilder {
             environment: self.environment.into(),
             rule,
             origins,
-            order: in_order(&self.providers),
             providers,
+            order,
             guest,
             catalog: self.catalog,
             sealing,
@@ -248,22 +254,6 @@ impl SignInBuilder {
             renewals: Renewals::new(self.clock.clone()),
             clock: self.clock,
         })))
-    }
-
-    fn public_url(&self, mistakes: &mut Vec<ConfigMistake>) -> Option<Url> {
-        let url = Url::parse(&self.public_url).ok().filter(|url| {
-            let scheme = url.scheme() == "https"
-                || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback));
-            let plain = url.username().is_empty() && url.password().is_none();
-            scheme && plain && url.query().is_none() && url.fragment().is_none()
-        });
-        if url.is_none() {
-            mistakes.push(ConfigMistake::new(
-                "backend.baseUrl",
-                "expected an https URL, or http on a loopback host, without user information",
-            ));
-        }
-        url
     }
 
     fn sealing(&self, mistakes: &mut Vec<ConfigMistake>) -> Option<SealingKeys> {
@@ -285,15 +275,13 @@ impl SignInBuilder {
     }
 }
 
-/// Each id once.
-fn in_order(providers: &[NewProvider]) -> Vec<Box<str>> {
-    let mut order: Vec<Box<str>> = Vec::new();
-    for id in providers.iter().map(|new| new.id.as_str()) {
-        if !order.iter().any(|known| &**known == id) {
-            order.push(id.into());
-        }
+/// The URL that browsers see the portal at: a page's, and a base of others.
+pub(crate) fn public_url(text: &str) -> Result<Url, &'static str> {
+    let url = page_url(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("expected a URL without a query and a fragment");
     }
-    order
+    Ok(url)
 }
 
 fn is_path(path: &str) -> bool {
@@ -308,10 +296,59 @@ fn is_path(path: &str) -> bool {
     })
 }
 
+/// Its URLs have not been judged yet: one may hold a password.
 impl fmt::Debug for SignInBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignInBuilder")
-            .field("public_url", &self.public_url)
+            .field("environment", &self.environment)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{GitHub, Guest};
+
+    #[test]
+    fn the_rules_of_the_files_hold_without_files_and_nothing_is_repeated() {
+        let github = || GitHub::new("a", "b");
+        let builder = SignIn::builder("https://:canary@portal.example.com")
+            .with_app_url("http://canary.example.com")
+            .add_allowed_origin("https://*.canary.com")
+            .add_secret("canary")
+            .with_provider("corp", github(), [])
+            .with_provider("Corp", github(), [])
+            .with_provider("visitor", Guest::new(), []);
+        assert!(!format!("{builder:?}").contains("canary"));
+        let error = builder.build().unwrap_err();
+        assert_eq!(
+            error.to_string().lines().collect::<Vec<_>>(),
+            [
+                "backend.baseUrl: expected a URL without user information",
+                "app.baseUrl: expected an https URL: plain http is accepted on loopback hosts only",
+                "auth.experimentalExtraAllowedOrigins: patterns are not supported yet: expected a whole origin",
+                "auth.session.secret: a sealing secret needs at least 32 bytes",
+            ]
+        );
+        let error = SignIn::builder("https://portal.example.com")
+            .with_provider("corp", github(), [])
+            .with_provider("Corp", github(), [])
+            .with_provider("visitor", Guest::new(), [])
+            .with_provider(
+                "evil",
+                github().with_callback_url("http://evil.example/cb"),
+                [],
+            )
+            .build()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string().lines().collect::<Vec<_>>(),
+            [
+                "auth.providers.Corp: only its case tells it from \"corp\"",
+                "auth.providers.visitor: the guest's id is \"guest\"",
+                "auth.providers.evil.callbackUrl: expected an https URL: plain http is accepted on loopback hosts only",
+            ]
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::origins::page_url;
 use super::{Entry, GuestEntry, Resolver};
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
@@ -41,52 +42,91 @@ pub(super) struct Place<'a> {
     pub(super) clock: &'a Clock,
 }
 
-/// Builds every provider. What is wrong with one is no reason to be silent about the next.
+/// The ids of providers, each judged beside those before it.
+#[derive(Default)]
+pub(crate) struct Ids {
+    /// By their lower case: paths ignore case.
+    seen: HashMap<String, String>,
+}
+
+impl Ids {
+    /// The same id may come again, for another environment.
+    pub(crate) fn add(&mut self, id: &str, is_guest: bool) -> Result<(), String> {
+        if is_guest != (id == GUEST) {
+            return Err(match is_guest {
+                true => "the guest's id is \"guest\"".into(),
+                false => "this id is the guest's".into(),
+            });
+        }
+        if !is_segment(id) {
+            return Err("expected an id of letters, digits, '-' and '_'".into());
+        }
+        let first = self.seen.entry(id.to_ascii_lowercase());
+        let first = first.or_insert_with(|| id.to_owned());
+        if first != id {
+            return Err(format!("only its case tells it from {first:?}"));
+        }
+        Ok(())
+    }
+}
+
+/// Where a provider sends people back to, as it is configured: over https, or on this machine (RFC 9700 section 2.6).
+pub(crate) fn callback_url(text: &str) -> Result<Url, String> {
+    let url = page_url(text)?;
+    if url.fragment().is_some() {
+        return Err("expected a URL without a fragment".into());
+    }
+    Ok(url)
+}
+
+/// Builds every provider. What is wrong with one is no reason to be silent about the next. With them come their ids,
+/// in the order in which they were added.
 pub(super) fn build(
     configured: &[NewProvider],
     place: &Place<'_>,
     mistakes: &mut Vec<ConfigMistake>,
-) -> (Entries, Option<GuestEntry>) {
-    let (mut entries, mut guest) = (Entries::new(), None);
+) -> (Entries, Option<GuestEntry>, Vec<Box<str>>) {
+    let (mut entries, mut guest, mut order) = (Entries::new(), None, Vec::new());
+    let mut ids = Ids::default();
     for new in configured {
+        let is_guest = matches!(new.config, ProviderConfig::Guest(_));
+        if let Err(reason) = ids.add(&new.id, is_guest) {
+            mistakes.push(new.mistake(reason));
+            continue;
+        }
+        let known = if is_guest {
+            guest.is_some()
+        } else {
+            entries.contains_key(&*new.id)
+        };
+        if !known {
+            order.push(new.id.as_str().into());
+        }
         let added = match &new.config {
-            ProviderConfig::Guest(config) => place.guest(new, config).and_then(|entry| {
-                let twice = guest.replace(entry).map(|_| new.mistake("given twice"));
-                twice.map_or(Ok(()), Err)
-            }),
+            ProviderConfig::Guest(config) => match guest.replace(place.guest(config)) {
+                Some(_) => Err(new.mistake("given twice")),
+                None => Ok(()),
+            },
             _ => place.add(new, &mut entries),
         };
         mistakes.extend(added.err());
     }
-    (entries, guest)
+    (entries, guest, order)
 }
 
 impl Place<'_> {
-    fn guest(&self, new: &NewProvider, config: &Guest) -> Result<GuestEntry, ConfigMistake> {
-        if new.id != GUEST {
-            return Err(new.mistake("the guest's id is \"guest\""));
-        }
+    fn guest(&self, config: &Guest) -> GuestEntry {
         let local = self.environment == "development" && self.local;
-        Ok(GuestEntry {
+        GuestEntry {
             allowed: local || config.anywhere,
             config: config.clone(),
-        })
+        }
     }
 
     fn add(&self, new: &NewProvider, entries: &mut Entries) -> Result<(), ConfigMistake> {
-        if !is_segment(&new.id) {
-            return Err(new.mistake("expected an id of letters, digits, '-' and '_'"));
-        }
-        if new.id == GUEST {
-            return Err(new.mistake("this id is the guest's"));
-        }
-        let mut others = entries.keys().filter(|other| ***other != *new.id);
-        if let Some(other) = others.find(|other| other.eq_ignore_ascii_case(&new.id)) {
-            return Err(new.mistake(format!("only its case tells it from {other:?}")));
-        }
         let default = format!("{}/{}/handler/frame", self.base_url, new.id);
-        let redirect_uri = Url::parse(new.config.callback_url().unwrap_or(&default))
-            .map_err(|_| new.mistake_at("callbackUrl", "expected a URL"))?;
+        let redirect_uri = callback_url(new.config.callback_url().unwrap_or(&default))
+            .map_err(|reason| new.mistake_at("callbackUrl", reason))?;
         let context = Context {
             redirect_uri,
             client: self.client.clone(),
@@ -125,11 +165,49 @@ impl NewProvider {
 }
 
 /// One segment of a path that needs no escape, and is not one of our own.
-pub(crate) fn is_segment(id: &str) -> bool {
+fn is_segment(id: &str) -> bool {
     !id.is_empty()
         && id != "v1"
         && id.len() <= 64
         && id
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_judged_beside_one_another() {
+        let mut ids = Ids::default();
+        for (id, is_guest, good) in [
+            ("github", false, true),
+            ("github", false, true),
+            ("GitHub", false, false),
+            ("guest", true, true),
+            ("guest", false, false),
+            ("visitor", true, false),
+            ("a/b", false, false),
+            ("v1", false, false),
+            ("", false, false),
+        ] {
+            let verdict = ids.add(id, is_guest);
+            assert_eq!(verdict.is_ok(), good, "{id}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn people_are_sent_back_over_https() {
+        for (url, good) in [
+            ("https://portal.example.com/cb?x=1", true),
+            ("http://localhost:7007/cb", true),
+            ("http://evil.example/cb", false),
+            ("https://a@portal.example.com/cb", false),
+            ("https://portal.example.com/cb#x", false),
+            ("portal", false),
+        ] {
+            assert_eq!(callback_url(url).is_ok(), good, "{url}");
+        }
+    }
 }

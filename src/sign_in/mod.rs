@@ -24,11 +24,15 @@ use http::HeaderMap;
 use http::header::ORIGIN;
 
 pub use self::builder::SignInBuilder;
+#[cfg(feature = "app-config")]
+pub(crate) use self::builder::public_url;
 pub(crate) use self::callback::{Completion, End};
 #[cfg(feature = "app-config")]
-pub(crate) use self::entries::{NewProvider, is_segment};
+pub(crate) use self::entries::{Ids, NewProvider, callback_url};
 pub(crate) use self::error::{SignInError, SignInErrorKind};
 use self::origins::Origins;
+#[cfg(feature = "app-config")]
+pub(crate) use self::origins::{extra_origin, page_url};
 pub(crate) use self::params::Params;
 pub(crate) use self::refresh::{Answer, Failure};
 use self::renewals::Renewals;
@@ -76,7 +80,7 @@ pub(crate) struct Inner {
     rule: SiteRule,
     origins: Origins,
     providers: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
-    /// Their ids, in the order in which they were added.
+    /// The ids of them all, the guest's too, as they were added.
     order: Vec<Box<str>>,
     guest: Option<GuestEntry>,
     catalog: Option<Arc<dyn Catalog>>,
@@ -172,27 +176,24 @@ impl SignIn {
         &self.0.tokens
     }
 
-    /// The providers of its environment, in the order in which they were added; the guest last.
+    /// The providers of its environment, in the order in which they were added.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderInfo> {
+        let guest = self.0.guest.as_ref().is_some_and(|guest| guest.allowed);
         let here = |id: &str| {
             let environments = self.0.providers.get(id);
-            environments.is_some_and(|all| all.contains_key(&self.0.environment))
+            environments.is_some_and(|envs| envs.contains_key(&self.0.environment))
         };
-        let oauth = self.0.order.iter().filter(|id| here(id));
-        let mut list: Vec<_> = oauth
-            .map(|id| ProviderInfo {
-                id: id.to_string(),
-                is_proxy: false,
+        let info = |id: &str| {
+            let is_proxy = !self.0.providers.contains_key(id);
+            let offered = if is_proxy { guest } else { here(id) };
+            offered.then(|| ProviderInfo {
+                id: id.to_owned(),
+                is_proxy,
             })
-            .collect();
-        if self.0.guest.as_ref().is_some_and(|guest| guest.allowed) {
-            list.push(ProviderInfo {
-                id: "guest".into(),
-                is_proxy: true,
-            });
-        }
-        list
+        };
+        let order = self.0.order.iter();
+        order.filter_map(|id| info(id)).collect()
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::SignInError;
-use crate::error::ConfigMistake;
+use crate::http_client::is_loopback;
 
 /// A longer URL is refused, not cut.
 const MAX_URL: usize = 4096;
@@ -16,40 +16,44 @@ pub(super) struct Origins {
     base_path: Box<str>,
 }
 
+/// The URL of a page: https, or http on this machine. It never repeats the text, which may hold a password.
+pub(crate) fn page_url(text: &str) -> Result<Url, &'static str> {
+    const WANTED: &str = "expected an http or https URL";
+    let clean = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let url = Url::parse(text).ok().filter(|url| clean && url.has_host());
+    let url = url.ok_or(WANTED)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("expected a URL without user information");
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if url.host_str().is_some_and(is_loopback) => Ok(url),
+        "http" => Err("expected an https URL: plain http is accepted on loopback hosts only"),
+        _ => Err(WANTED),
+    }
+}
+
+/// The URL of an origin that is allowed besides.
+pub(crate) fn extra_origin(text: &str) -> Result<Url, &'static str> {
+    // What opens an IPv6 address is no pattern.
+    if text
+        .replacen("://[", "", 1)
+        .contains(['*', '?', '{', '!', '['])
+    {
+        return Err("patterns are not supported yet: expected a whole origin");
+    }
+    page_url(text)
+}
+
 impl Origins {
-    pub(super) fn new(
-        app_url: &str,
-        more: &[String],
-        base_path: &str,
-    ) -> Result<Self, Vec<ConfigMistake>> {
-        let mut mistakes = Vec::new();
-        let mut parse = |key: &str, text: &str| match Url::parse(text) {
-            Ok(url)
-                if matches!(url.scheme(), "https" | "http")
-                    && url.has_host()
-                    && url.username().is_empty()
-                    && url.password().is_none() =>
-            {
-                Some(url)
-            }
-            _ => {
-                let message = "expected an http or https URL without user information";
-                mistakes.push(ConfigMistake::new(key, message));
-                None
-            }
-        };
-        let app = parse("app.baseUrl", app_url);
-        let more = more.iter().filter_map(|text| parse("allowed origin", text));
-        let more: Vec<_> = more.collect();
-        let Some(app) = app.filter(|_| mistakes.is_empty()) else {
-            return Err(mistakes);
-        };
-        let allowed = std::iter::once(&app).chain(&more).map(origin_of).collect();
-        Ok(Self {
+    /// The page, and the pages of other origins that have been judged.
+    pub(super) fn new(app: Url, more: &[Url], base_path: &str) -> Self {
+        let allowed = std::iter::once(&app).chain(more).map(origin_of).collect();
+        Self {
             app,
             allowed,
             base_path: base_path.into(),
-        })
+        }
     }
 
     /// The portal's page.
@@ -123,11 +127,10 @@ mod tests {
 
     fn origins() -> Origins {
         Origins::new(
-            "https://portal.example.com/x",
-            &["http://localhost:3000".into()],
+            page_url("https://portal.example.com/x").unwrap(),
+            &[extra_origin("http://localhost:3000").unwrap()],
             "/api/auth",
         )
-        .unwrap()
     }
 
     #[test]
@@ -239,8 +242,32 @@ mod tests {
 
     #[test]
     fn a_page_url_that_is_none_is_a_mistake() {
-        for bad in ["", "portal", "ftp://x", "/x", "https://"] {
-            assert!(Origins::new(bad, &[], "/api/auth").is_err(), "{bad}");
+        for bad in [
+            "",
+            "portal",
+            "ftp://x",
+            "/x",
+            "https://",
+            " https://x",
+            "http://portal.example.com",
+            "https://canary@portal.example.com",
+            "https://:canary@portal.example.com",
+        ] {
+            let reason = page_url(bad).expect_err(bad);
+            assert!(!reason.contains("canary"), "{reason}");
+        }
+        for good in ["https://x", "http://localhost:3000/y", "http://[::1]:1"] {
+            assert!(
+                page_url(good).is_ok() && extra_origin(good).is_ok(),
+                "{good}"
+            );
+        }
+        for pattern in [
+            "https://*.example.com",
+            "https://[ab].test",
+            "https://{a,b}.test",
+        ] {
+            assert!(extra_origin(pattern).is_err(), "{pattern}");
         }
     }
 }

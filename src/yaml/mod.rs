@@ -59,12 +59,25 @@ pub(crate) struct Location {
     pub(crate) column: u64,
 }
 
-/// The dotted path of a key of the map at `path`.
+/// The dotted path of a key of the map at `path`, as it may be shown.
 pub(crate) fn join(path: &str, key: &str) -> String {
+    let key = shown(key);
     if path.is_empty() {
-        key.to_owned()
+        key
     } else {
         format!("{path}.{key}")
+    }
+}
+
+/// As much of a key's name as may be shown. `{token:s3cret}`, without a space, is one key: what follows the
+/// first character that our keys do not have may be a secret.
+pub(crate) fn shown(name: &str) -> String {
+    const LONGEST: usize = 40;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let end = name.find(|c| !plain(c)).unwrap_or(name.len()).min(LONGEST);
+    match name.get(..end) {
+        Some(part) if part.len() < name.len() => format!("{part}…"),
+        _ => name.to_owned(),
     }
 }
 

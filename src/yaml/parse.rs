@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Options, Spanned};
 
@@ -15,6 +16,12 @@ use crate::error::{ConfigError, ConfigMistake};
 
 /// Deeper documents are refused.
 const MAX_DEPTH: usize = 64;
+
+/// The most documents of a stream: a catalog has one for each entity.
+const MAX_DOCUMENTS: usize = 200_000;
+
+/// The most values and keys of a stream, however small: each takes memory.
+const MAX_NODES: usize = 2_000_000;
 
 /// An unoptimized build takes some 45 KiB of stack for each level of depth.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -34,7 +41,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Node, ConfigError> {
 /// Parses every document of a stream; empty ones are left out.
 pub(crate) fn parse_documents(file: &Path, text: &str) -> Result<Vec<Node>, ConfigError> {
     on_a_deep_stack(&Arc::from(file), text, || {
-        serde_saphyr::from_multiple_with_options(text, options())
+        serde_saphyr::from_multiple_with_options(text, options_for_documents())
     })
 }
 
@@ -78,6 +85,19 @@ fn options() -> Options {
         // A snippet of the file could show a secret.
         with_snippet: false,
     }
+}
+
+/// The same for a stream of many documents.
+fn options_for_documents() -> Options {
+    let mut options = options();
+    options.budget = serde_saphyr::budget! {
+        max_depth: MAX_DEPTH,
+        max_documents: MAX_DOCUMENTS,
+        max_nodes: MAX_NODES,
+        // Documents and collections begin and end with an event each.
+        max_events: 3 * MAX_NODES,
+    };
+    options
 }
 
 fn place(
@@ -153,6 +173,7 @@ fn malformed(file: &Arc<Path>, error: &serde_saphyr::Error) -> ConfigError {
         serde_saphyr::Error::MultipleDocuments { .. } => {
             "expected one YAML document, found several".to_owned()
         }
+        serde_saphyr::Error::Budget { breach, .. } => too_much(breach),
         _ => {
             let text = error.render();
             // The place is said once, by the mistake.
@@ -163,6 +184,20 @@ fn malformed(file: &Arc<Path>, error: &serde_saphyr::Error) -> ConfigError {
         }
     };
     location.mistake("", message).into()
+}
+
+/// Which of the limits was met.
+fn too_much(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Depth { .. } => format!("is nested more than {MAX_DEPTH} levels deep"),
+        BudgetBreach::Documents { .. } => {
+            format!("has more than {MAX_DOCUMENTS} documents: split the file")
+        }
+        BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+            "has too many values: split the file".to_owned()
+        }
+        _ => "has too many aliases, or they repeat too much".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -308,6 +343,44 @@ mod tests {
             assert!(error.starts_with("a.yaml:"), "{error}");
             assert!(error.len() < 200, "{error}");
         }
+    }
+
+    #[test]
+    fn a_large_organisation_is_read_and_a_limit_says_what_to_do() {
+        let user = |i: usize| {
+            format!(
+                "---\napiVersion: v1\nkind: User\nmetadata: {{name: u{i}}}\nspec: {{memberOf: [a]}}\n"
+            )
+        };
+        let text: String = (0..30_000).map(user).collect();
+        let nodes = parse_documents(Path::new("a.yaml"), &text).unwrap();
+        assert_eq!(nodes.len(), 30_000);
+        let text = "--- a\n".repeat(MAX_DOCUMENTS + 1);
+        let error = parse_documents(Path::new("a.yaml"), &text).err().unwrap();
+        let error = error.to_string();
+        assert!(error.starts_with("a.yaml:"), "{error}");
+        assert!(
+            error.ends_with(": has more than 200000 documents: split the file"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_part_of_a_key_that_may_be_a_secret_is_not_shown() {
+        for (name, expected) in [
+            ("clientId", "clientId"),
+            ("token:s3cret", "token…"),
+            ("@s3cret", "…"),
+            ("a/b", "a…"),
+            ("ключ", "…"),
+        ] {
+            assert_eq!(crate::yaml::shown(name), expected);
+            assert_eq!(crate::yaml::join("a", name), format!("a.{expected}"));
+        }
+        assert_eq!(
+            outcome("{token:s3cret: 1, token:s3cret: 2}"),
+            "a.yaml:1:19: token…: duplicate key, first on line 1"
+        );
     }
 
     #[test]

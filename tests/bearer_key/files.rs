@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use tower_identity::verify::ApiKeys;
-use tower_identity::verify::api_key::KeyRecord;
+use tower_identity::verify::api_key::{KeyDigest, KeyRecord};
 use tower_identity::{ApiKey, BearerKeyLayer};
 
 use super::support::{get, send};
@@ -105,70 +105,114 @@ async fn keys_come_from_a_file_with_expiry_scopes_and_plugins() {
     }
 }
 
+/// Each mistake as `line:column key: message`.
+#[track_caller]
+fn mistakes(name: &str, text: &str) -> Vec<String> {
+    let file = TempFile::new(name, text);
+    let error = ApiKeys::from_file(&file.0).expect_err(text);
+    let place = format!("{}:", file.0.display());
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("CANARY"), "{shown}");
+    error
+        .to_string()
+        .lines()
+        .map(|line| line.strip_prefix(&place).expect(line).to_owned())
+        .collect()
+}
+
 #[test]
-fn op_01_a_bad_file_lists_every_mistake_with_its_line() {
-    let good = ApiKey::generate("tid").digest();
-    let file = TempFile::new(
-        "bad",
-        &format!(
-            r#"[
-  {{"id": "a", "subject": "ci", "hash": "md5:abc"}},
-  {{"id": "", "subject": "c i", "hash": "{good}",
-    "expiresAt": "tomorrow"}},
+fn op_01_a_bad_file_lists_every_mistake_once_with_its_place() {
+    let [a, b, c, d, e] = [(); 5].map(|()| ApiKey::generate("tid").digest());
+    let text = format!(
+        r#"[
+  {{"id": "a", "subject": "ci", "hash": "tid_CANARY"}},
+  {{"id": "", "subject": "c i", "hash": "{a}",
+    "expiresAt": "CANARY",
+    "scopes": "CANARY"}},
   {{"id": "c", "subject": "ci",
-    "hash": "{good}", "scope": "all"}},
-  {{"id": "d", "hash": "{good}"}},
-  7,
-  {{"id": "e", "subject": "ci", "hash": "{good}"}}
+    "hash": "{b}", "tid_CANARY": 1}},
+  {{"id": "d", "hash": 5, "plugins": ["x", "x", 7]}},
+  "CANARY",
+  {{"id": "e", "id": "CANARY", "subject": "ci", "hash": "{c}"}},
+  {{"id": "f", "subject": "ci", "hash": "{d}"}},
+  {{"id": "f", "subject": "ci", "hash": "{d}"}},
+  {{"id": "f", "subject": "ci", "hash": "{e}"}}
 ]"#
-        ),
     );
-    let error = ApiKeys::from_file(&file.0).unwrap_err();
-    let found: Vec<_> = error
-        .mistakes()
-        .iter()
-        .map(|m| (m.line().unwrap(), m.key()))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (2, "[0].hash"),
-            (3, "[1].id"),
-            (3, "[1].subject"),
-            (3, "[1].expiresAt"),
-            (5, "[2]"),
-            (7, "[3].subject"),
-            (8, "[4]"),
-        ],
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains(&*file.0.to_string_lossy()),
-        "{error}"
-    );
+    let expected = [
+        "2:40: [0].hash: expected sha256: and 64 hexadecimal digits",
+        "3:10: [1].id: expected visible ASCII characters without spaces",
+        "3:25: [1].subject: expected visible ASCII characters without spaces",
+        "4:18: [1].expiresAt: expected a time such as 2027-12-31T00:00:00Z",
+        "5:15: [1].scopes: expected a list of strings, found a string",
+        "7:88: [2]: unknown key; expected one of \"id\", \"subject\", \"hash\", \"expiresAt\", \"scopes\", \"plugins\"",
+        "8:3: [3].subject: expected a string, found nothing",
+        "8:23: [3].hash: expected a string, found a number",
+        "8:43: [3].plugins: the same plugin twice",
+        "8:48: [3].plugins[2]: expected a string, found a number",
+        "9:3: [4]: expected a key, found a string",
+        "10:15: [5].id: duplicate key",
+        "12:40: [7].hash: the same key as on line 11",
+        "13:10: [8].id: the same id as on line 11",
+    ];
+    assert_eq!(mistakes("bad", &text), expected);
 }
 
 #[test]
 fn op_01_what_is_no_list_of_keys_is_one_mistake_with_its_place() {
-    for (name, text, line) in [
-        ("empty", "", 1),
-        ("object", "\n{}", 2),
-        ("cut", "[\n  {\"id\": \"a\",\n", 3),
-        ("comma", "[\n  1\n  2\n]", 3),
-        ("more", "[]\n\n]", 3),
+    for (name, text, expected) in [
+        (
+            "empty",
+            "",
+            "1:1: expected a list of keys, and the file ends before it does",
+        ),
+        (
+            "object",
+            "\n {}",
+            "2:2: expected a list of keys, found an object",
+        ),
+        (
+            "text",
+            "\"CANARY\"",
+            "1:1: expected a list of keys, found a string",
+        ),
+        (
+            "cut",
+            "[\n  {\"id\": \"a\",\n",
+            "3:1: expected a list of keys, and the file ends before it does",
+        ),
+        (
+            "comma",
+            "[\n  1\n  2\n]",
+            "3:3: expected a list of keys, found what is no JSON",
+        ),
+        (
+            "bare",
+            "[\n  tid_CANARY]",
+            "2:4: expected a list of keys, found what is no JSON",
+        ),
     ] {
-        let file = TempFile::new(name, text);
-        let error = ApiKeys::from_file(&file.0).unwrap_err();
-        let lines: Vec<_> = error.mistakes().iter().map(|m| m.line()).collect();
-        assert_eq!(lines, [Some(line)], "{name}: {error}");
+        assert_eq!(mistakes(name, text), [expected], "{name}");
     }
     let error = ApiKeys::from_file("/no/such/file.json").unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("/no/such/file.json:1:1: can't be read"),
+            .starts_with("/no/such/file.json: can't be read"),
         "{error}"
     );
+}
+
+#[test]
+fn a_large_file_is_read_in_one_go() {
+    // Comparing each record with each, or copying all for each, would be 10^9 steps and more.
+    let record = |i: usize| {
+        let digest = KeyDigest::of(&i.to_string());
+        format!(r#"{{"id": "k{i}", "subject": "ci", "hash": "{digest}"}}"#)
+    };
+    let records: Vec<_> = (0..30_000).map(record).collect();
+    let file = TempFile::new("large", &format!("[{}]", records.join(",\n")));
+    assert_eq!(ApiKeys::from_file(&file.0).unwrap().len(), 30_000);
 }
 
 #[test]

@@ -1,171 +1,281 @@
 //! The file of keys: a JSON list of digests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::pieces::Piece;
+use super::rules::check_name;
 use super::{KeyDigest, KeyRecord};
 use crate::clock::Timestamp;
 use crate::error::{ConfigError, ConfigMistake};
 use crate::identity::{Restriction, Scopes};
 
-/// Reads the records of a file, or says everything that is wrong with it, line by line.
+/// What a record may have.
+const KEYS: [&str; 6] = ["id", "subject", "hash", "expiresAt", "scopes", "plugins"];
+
+/// Reads the records of a file, or says everything that is wrong with it, line by line. No message repeats a value:
+/// it may be a key that was put in the wrong place.
 pub(super) fn read(path: &Path) -> Result<Vec<KeyRecord>, ConfigError> {
-    let mistake = |line: usize, column: usize, key: String, message: String| {
-        ConfigMistake::new(key, message).at(path, line as u64, column as u64)
-    };
     let text = std::fs::read_to_string(path)
-        .map_err(|e| mistake(1, 1, String::new(), format!("can't be read: {e}")))?;
-    // First the list as a whole: what is no JSON has one mistake, and after it nothing can be told.
-    // Serde's own words may repeat a key that was pasted in the wrong place.
-    serde_json::from_str::<Vec<Value>>(&text).map_err(|e| {
-        let message = match e.classify() {
-            serde_json::error::Category::Data => "expected a list of keys",
-            _ => "expected JSON",
+        .map_err(|e| ConfigMistake::new("", format!("can't be read: {e}")).in_file(path))?;
+    let mut reader = Reader {
+        path,
+        mistakes: Vec::new(),
+        ids: HashMap::new(),
+        digests: HashMap::new(),
+    };
+    let whole = Piece::whole(&text);
+    let records = match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Array(_)) => whole
+            .parts()
+            .into_iter()
+            .enumerate()
+            .filter_map(|(i, piece)| reader.record(i, piece))
+            .collect(),
+        Ok(other) => {
+            let message = format!("expected a list of keys, found {}", kind(&other));
+            reader.add(whole, String::new(), message);
+            Vec::new()
+        }
+        // What is no JSON has one mistake, and after it nothing can be told.
+        Err(error) => {
+            let what = if error.is_eof() {
+                "expected a list of keys, and the file ends before it does"
+            } else {
+                "expected a list of keys, found what is no JSON"
+            };
+            let (line, column) = (error.line() as u64, error.column() as u64);
+            let mistake = ConfigMistake::new("", what).at(path, line, column);
+            reader.mistakes.push(mistake);
+            Vec::new()
+        }
+    };
+    ConfigError::collect_in_order(reader.mistakes, [path])?;
+    Ok(records)
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    mistakes: Vec<ConfigMistake>,
+    /// The line that an id, or a digest, was first on.
+    ids: HashMap<String, u64>,
+    digests: HashMap<KeyDigest, u64>,
+}
+
+impl<'a> Reader<'a> {
+    fn add(&mut self, at: Piece<'_>, key: String, message: impl Into<String>) {
+        let mistake = ConfigMistake::new(key, message).at(self.path, at.line, at.column);
+        self.mistakes.push(mistake);
+    }
+
+    fn record(&mut self, index: usize, piece: Piece<'a>) -> Option<KeyRecord> {
+        let before = self.mistakes.len();
+        let path = format!("[{index}]");
+        let value: Value = serde_json::from_str(piece.text).ok()?;
+        if !value.is_object() {
+            self.add(
+                piece,
+                path,
+                format!("expected a key, found {}", kind(&value)),
+            );
+            return None;
+        }
+        let members = self.members(&path, piece);
+        let mut fields = Fields {
+            reader: self,
+            path: &path,
+            whole: piece,
+            members: &members,
         };
-        mistake(e.line(), e.column().max(1), String::new(), message.into())
-    })?;
-    let mut records = Vec::new();
-    let mut mistakes = Vec::new();
-    for (i, (line, column, element)) in elements(&text).into_iter().enumerate() {
-        let record = serde_json::from_str::<Map<String, Value>>(element);
-        let read = record.map_err(|_| vec![("", "expected an object".to_owned())]);
-        match read.and_then(|record| read_record(&record)) {
-            Ok(record) => records.push((line, column, i, record)),
-            Err(found) => mistakes.extend(found.into_iter().map(|(key, text)| {
-                let dot = if key.is_empty() { "" } else { "." };
-                mistake(line, column, format!("[{i}]{dot}{key}"), text)
-            })),
+        let id = fields.name("id");
+        let subject = fields.name("subject");
+        let hash = fields.required("hash");
+        let digest = hash.and_then(|(at, text)| fields.digest(at, &text));
+        let expires_at = fields.expiry();
+        let scopes = fields.list("scopes").unwrap_or_default();
+        let plugins = fields.plugins();
+        self.tell_apart(&path, piece.line, id.as_ref(), digest);
+        let complete = self.mistakes.len() == before;
+        let (Some((_, id)), Some((_, subject)), Some((_, digest)), true) =
+            (id, subject, digest, complete)
+        else {
+            return None;
+        };
+        let scopes: Scopes = scopes.into_iter().map(|(_, scope)| scope).collect();
+        let mut record = KeyRecord::new(digest, id, subject).with_scopes(scopes);
+        if let Some(at) = expires_at {
+            record = record.with_expiry(at);
+        }
+        if let Some(plugins) = plugins {
+            record = record.with_restrictions(plugins.into_iter().map(Restriction::to_plugin));
+        }
+        Some(record)
+    }
+
+    /// What stands in a record, by name.
+    fn members(&mut self, path: &str, piece: Piece<'a>) -> HashMap<String, Piece<'a>> {
+        let mut members = HashMap::new();
+        for part in piece.parts() {
+            let Some((name, value)) = part.member() else {
+                continue;
+            };
+            if !KEYS.contains(&name.as_str()) {
+                let message = format!("unknown key; expected one of \"{}\"", KEYS.join("\", \""));
+                self.add(part, path.to_owned(), message);
+            } else if members.insert(name.clone(), value).is_some() {
+                self.add(part, format!("{path}.{name}"), "duplicate key");
+            }
+        }
+        members
+    }
+
+    /// Two records of one key or one id: only one of them would count.
+    fn tell_apart(
+        &mut self,
+        path: &str,
+        line: u64,
+        id: Option<&(Piece<'_>, String)>,
+        digest: Option<(Piece<'_>, KeyDigest)>,
+    ) {
+        let same_id = id.and_then(|(_, id)| self.ids.get(id).copied());
+        let same_key = digest.and_then(|(_, digest)| self.digests.get(&digest).copied());
+        if let (Some(line), Some((at, _))) = (same_key, digest) {
+            self.add(
+                at,
+                format!("{path}.hash"),
+                format!("the same key as on line {line}"),
+            );
+        } else if let (Some(line), Some((at, _))) = (same_id, id) {
+            self.add(
+                *at,
+                format!("{path}.id"),
+                format!("the same id as on line {line}"),
+            );
+        }
+        if let Some((_, id)) = id {
+            self.ids.entry(id.clone()).or_insert(line);
+        }
+        if let Some((_, digest)) = digest {
+            self.digests.entry(digest).or_insert(line);
         }
     }
-    let (mut ids, mut digests) = (HashMap::new(), HashMap::new());
-    for (line, column, i, record) in &records {
-        let twice = [
-            ("id", ids.insert(&record.id, *line)),
-            ("hash", digests.insert(&record.digest, *line)),
-        ];
-        for (key, other) in twice {
-            if let Some(other) = other {
-                let message = format!("the same as that of the key in line {other}");
-                mistakes.push(mistake(*line, *column, format!("[{i}].{key}"), message));
+}
+
+/// The members of one record.
+struct Fields<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    path: &'r str,
+    whole: Piece<'a>,
+    members: &'r HashMap<String, Piece<'a>>,
+}
+
+impl<'a> Fields<'_, 'a> {
+    /// A member that is there, and not `null`.
+    fn get(&self, key: &str) -> Option<(Piece<'a>, Value)> {
+        let piece = *self.members.get(key)?;
+        let value: Value = serde_json::from_str(piece.text).ok()?;
+        (!value.is_null()).then_some((piece, value))
+    }
+
+    fn mistake(&mut self, at: Piece<'_>, key: &str, message: impl Into<String>) {
+        self.reader.add(at, format!("{}.{key}", self.path), message);
+    }
+
+    fn string(&mut self, key: &str) -> Option<(Piece<'a>, String)> {
+        match self.get(key)? {
+            (at, Value::String(text)) => Some((at, text)),
+            (at, other) => {
+                self.mistake(
+                    at,
+                    key,
+                    format!("expected a string, found {}", kind(&other)),
+                );
+                None
             }
         }
     }
-    ConfigError::collect(mistakes)?;
-    Ok(records.into_iter().map(|(.., record)| record).collect())
-}
 
-/// The elements of a list that has been parsed before, and where each begins.
-fn elements(text: &str) -> Vec<(usize, usize, &str)> {
-    let mut found = Vec::new();
-    let (mut depth, mut quoted, mut escaped) = (0, false, false);
-    let (mut line, mut line_start) = (1, 0);
-    let mut start = None;
-    for (i, byte) in text.bytes().enumerate() {
-        if byte == b'\n' {
-            (line, line_start) = (line + 1, i + 1);
+    fn required(&mut self, key: &str) -> Option<(Piece<'a>, String)> {
+        if self.get(key).is_none() {
+            self.mistake(self.whole, key, "expected a string, found nothing");
         }
-        if quoted {
-            quoted = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-            continue;
+        self.string(key)
+    }
+
+    fn name(&mut self, key: &str) -> Option<(Piece<'a>, String)> {
+        let (at, text) = self.required(key)?;
+        if let Err(reason) = check_name(&text) {
+            self.mistake(at, key, reason);
+            return None;
         }
-        let ends = depth == 1 && matches!(byte, b',' | b']');
-        if ends {
-            if let Some((line, column, from)) = start.take() {
-                found.push((line, column, &text[from..i]));
+        Some((at, text))
+    }
+
+    fn digest(&mut self, at: Piece<'a>, text: &str) -> Option<(Piece<'a>, KeyDigest)> {
+        match KeyDigest::parse(text) {
+            Ok(digest) => Some((at, digest)),
+            Err(mistake) => {
+                self.mistake(at, "hash", mistake.message());
+                None
             }
-        } else if depth == 1 && start.is_none() && !byte.is_ascii_whitespace() {
-            start = Some((line, i - line_start + 1, i));
-        }
-        match byte {
-            b'"' => quoted = true,
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth -= 1,
-            _ => {}
         }
     }
-    found
+
+    fn expiry(&mut self) -> Option<Timestamp> {
+        let (at, text) = self.string("expiresAt")?;
+        let parsed = Timestamp::parse(&text);
+        if parsed.is_none() {
+            self.mistake(
+                at,
+                "expiresAt",
+                "expected a time such as 2027-12-31T00:00:00Z",
+            );
+        }
+        parsed
+    }
+
+    fn plugins(&mut self) -> Option<Vec<String>> {
+        let list = self.list("plugins")?;
+        let mut seen = HashSet::new();
+        for (at, plugin) in &list {
+            if !seen.insert(plugin) {
+                self.mistake(*at, "plugins", "the same plugin twice");
+            }
+        }
+        Some(list.into_iter().map(|(_, plugin)| plugin).collect())
+    }
+
+    fn list(&mut self, key: &str) -> Option<Vec<(Piece<'a>, String)>> {
+        let (at, value) = self.get(key)?;
+        let Value::Array(items) = value else {
+            let message = format!("expected a list of strings, found {}", kind(&value));
+            self.mistake(at, key, message);
+            return None;
+        };
+        let mut strings = Vec::with_capacity(items.len());
+        for (i, (item, piece)) in items.into_iter().zip(at.parts()).enumerate() {
+            match item {
+                Value::String(text) if !text.is_empty() => strings.push((piece, text)),
+                other => {
+                    let message = format!("expected a string, found {}", kind(&other));
+                    self.mistake(piece, &format!("{key}[{i}]"), message);
+                }
+            }
+        }
+        Some(strings)
+    }
 }
 
-/// Everything that is wrong with one record, by its keys. No value is shown: it may be the key itself.
-fn read_record(record: &Map<String, Value>) -> Result<KeyRecord, Vec<(&'static str, String)>> {
-    const KNOWN: [&str; 6] = ["id", "subject", "hash", "expiresAt", "scopes", "plugins"];
-    let mut mistakes = Vec::new();
-    let strangers = record.keys().filter(|key| !KNOWN.contains(&key.as_str()));
-    if strangers.count() > 0 {
-        let message = format!("an unknown key; expected \"{}\"", KNOWN.join("\", \""));
-        mistakes.push(("", message));
-    }
-    let mut text = |key: &'static str, fits: &dyn Fn(&str) -> bool, wanted: &str, needed: bool| {
-        let value = record.get(key).filter(|value| !value.is_null());
-        let found = value.and_then(Value::as_str).filter(|text| fits(text));
-        if found.is_none() && (needed || value.is_some()) {
-            mistakes.push((key, format!("expected {wanted}")));
-        }
-        found.unwrap_or_default()
-    };
-    let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
-    let wanted = "visible ASCII characters without spaces";
-    let (id, subject) = (
-        text("id", &visible, wanted, true),
-        text("subject", &visible, wanted, true),
-    );
-    let hash = text(
-        "hash",
-        &|text| KeyDigest::parse(text).is_ok(),
-        "sha256: and 64 hexadecimal digits",
-        true,
-    );
-    let expires_at = text(
-        "expiresAt",
-        &|text| Timestamp::parse(text).is_some(),
-        "a time such as 2027-12-31T00:00:00Z",
-        false,
-    );
-    let mut list = |key: &'static str| -> Option<Vec<String>> {
-        let value = record.get(key).filter(|value| !value.is_null())?;
-        let items = value
-            .as_array()
-            .map(|items| items.iter().map(Value::as_str));
-        let items = items.and_then(|items| items.map(|i| i.map(str::to_owned)).collect());
-        if items.is_none() {
-            mistakes.push((key, "expected a list of strings".to_owned()));
-        }
-        items
-    };
-    let (scopes, plugins) = (list("scopes"), list("plugins"));
-    let (Ok(digest), true) = (KeyDigest::parse(hash), mistakes.is_empty()) else {
-        return Err(mistakes);
-    };
-    let mut made = KeyRecord::new(digest, id, subject)
-        .with_scopes(scopes.into_iter().flatten().collect::<Scopes>());
-    if let Some(at) = Timestamp::parse(expires_at) {
-        made = made.with_expiry(at);
-    }
-    if let Some(plugins) = plugins {
-        made = made.with_restrictions(plugins.into_iter().map(Restriction::to_plugin));
-    }
-    Ok(made)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn elements_are_found_with_their_lines_whatever_is_in_them() {
-        let text = "[\n  {\"a\": \"],}\\\"\"},\n\n  [1, {}], 7\n]";
-        assert_eq!(
-            elements(text),
-            [
-                (2, 3, "{\"a\": \"],}\\\"\"}"),
-                (4, 3, "[1, {}]"),
-                (4, 12, "7\n")
-            ]
-        );
-        assert_eq!(elements(" [ ] "), []);
-        assert_eq!(elements("[]"), []);
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(text) if text.is_empty() => "an empty string",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }

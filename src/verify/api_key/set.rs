@@ -8,18 +8,15 @@ use std::sync::Arc;
 
 use super::format::{Form, form_of};
 use super::legacy::LegacySecret;
+use super::rules::{MIN_SECRET, check_key, check_legacy_secret};
 use super::{KeyDigest, KeyRecord};
 use crate::clock::Clock;
 use crate::credential::BearerToken;
 use crate::error::{ConfigError, ConfigMistake};
 use crate::rejection::Rejection;
 use crate::secret::Secret;
+use crate::secret::digest::Digest;
 use crate::verify::{Outcome, Verify};
-
-/// Backstage's own bound for a static token.
-const MIN_TOKEN: usize = 8;
-/// Shorter secrets can be guessed or are placeholders.
-const MIN_SECRET: usize = 16;
 
 /// The API keys that a [`BearerKeyLayer`](crate::BearerKeyLayer) accepts. In memory there are digests only.
 ///
@@ -41,8 +38,19 @@ pub struct ApiKeys {
 struct Set {
     // Keyed by the digest of what an attacker chooses: collisions cannot be steered.
     keys: HashMap<KeyDigest, KeyRecord>,
-    ids: HashSet<Box<str>>,
     legacy: Vec<LegacySecret>,
+    ids: HashSet<Box<str>>,
+    /// The ids of the legacy secrets, by the HMAC keys that they stand for.
+    hmac_keys: HashMap<Digest, Box<str>>,
+}
+
+/// Why a key cannot be accepted beside another: only one of the two would count.
+#[derive(Debug)]
+pub(crate) struct Clash {
+    /// What the two have in common.
+    pub(crate) what: &'static str,
+    /// The id of the other one.
+    pub(crate) other: Box<str>,
 }
 
 // ===== impl ApiKeys =====
@@ -65,12 +73,12 @@ impl ApiKeys {
     ///
     /// # Errors
     ///
-    /// If the variable is not set, or holds fewer than 16 characters.
+    /// If the variable is not set, holds fewer than 16 characters, or what can be no bearer token.
     pub fn from_env(variable: &str, subject: &str) -> Result<Self, ConfigError> {
         let text = std::env::var(variable).map(Secret::new).map_err(|_| {
             ConfigMistake::new(variable, "environment variable is not set, or is not text")
         })?;
-        check_secret(variable, text.expose())?;
+        check_key(text.expose(), MIN_SECRET).map_err(|e| ConfigMistake::new(variable, e))?;
         Self::new([KeyRecord::new(
             KeyDigest::of(text.expose()),
             variable,
@@ -102,29 +110,15 @@ impl ApiKeys {
         mut self,
         records: impl IntoIterator<Item = KeyRecord>,
     ) -> Result<Self, ConfigError> {
-        self.add_records(records)?;
-        Ok(self)
-    }
-
-    pub(crate) fn add_records(
-        &mut self,
-        records: impl IntoIterator<Item = KeyRecord>,
-    ) -> Result<(), ConfigError> {
-        let set = Arc::make_mut(&mut self.set);
         let mut mistakes = Vec::new();
         for record in records {
             let id = record.id.clone();
-            if !set.ids.insert(id.clone()) {
-                mistakes.push(ConfigMistake::new(&*id, "two keys have this id"));
-            }
-            if let Some(other) = set.keys.insert(record.digest, record) {
-                mistakes.push(ConfigMistake::new(
-                    id,
-                    format!("the same key as {}", other.id),
-                ));
+            if let Err(clash) = self.add(record) {
+                mistakes.push(ConfigMistake::new(id, clash.to_string()));
             }
         }
-        ConfigError::collect(mistakes)
+        ConfigError::collect(mistakes)?;
+        Ok(self)
     }
 
     /// Accepts a shared secret of Backstage's `backend.auth.keys`: itself as a key, and HS256 tokens
@@ -133,37 +127,55 @@ impl ApiKeys {
     ///
     /// # Errors
     ///
-    /// If the secret has fewer than 16 characters, its key is weaker than it looks, or the record's id is taken.
+    /// If the secret is weak: fewer than 16 characters, few different ones, zeros at its end. If it can be no bearer
+    /// token, if the record's id is taken, or if another secret stands for the same HMAC key.
     pub fn with_legacy_secret(
         mut self,
         secret: &Secret<String>,
         record: KeyRecord,
     ) -> Result<Self, ConfigError> {
-        self.add_legacy_secret(secret, record)?;
+        let id = record.id.clone();
+        check_legacy_secret(secret.expose())
+            .and_then(|()| self.add_legacy(secret, record).map_err(|e| e.to_string()))
+            .map_err(|message| ConfigMistake::new(id, message))?;
         Ok(self)
     }
 
-    pub(crate) fn add_legacy_secret(
+    /// Accepts this key as well, in place.
+    pub(crate) fn add(&mut self, record: KeyRecord) -> Result<(), Clash> {
+        let set = Arc::make_mut(&mut self.set);
+        if let Some(other) = set.keys.get(&record.digest) {
+            return Err(Clash::over("key", &other.id));
+        }
+        if !set.ids.insert(record.id.clone()) {
+            return Err(Clash::over("id", &record.id));
+        }
+        set.keys.insert(record.digest, record);
+        Ok(())
+    }
+
+    /// Accepts this shared secret as well, in place. Whether it is strong enough has been judged.
+    pub(crate) fn add_legacy(
         &mut self,
         secret: &Secret<String>,
         mut record: KeyRecord,
-    ) -> Result<(), ConfigError> {
-        check_secret(&record.id, secret.expose())?;
+    ) -> Result<(), Clash> {
         record.digest = KeyDigest::of(secret.expose());
         let id = record.id.clone();
-        let legacy = LegacySecret::new(secret, record.clone())
-            .map_err(|message| ConfigMistake::new(&*id, message))?;
-        if self
-            .set
-            .legacy
-            .iter()
-            .any(|other| other.shares_a_key(&legacy))
-        {
-            let message = "another entry has this secret, or one that is the same HMAC key";
-            return Err(ConfigMistake::new(&*id, message).into());
+        let legacy = LegacySecret::new(secret, record.clone());
+        let mut digests = legacy.digests().iter();
+        let known = &self.set.hmac_keys;
+        let twin = digests.find_map(|digest| known.get(digest)).cloned();
+        // The same text is the same key, and that is said first.
+        self.add(record)?;
+        let set = Arc::make_mut(&mut self.set);
+        if let Some(other) = twin {
+            return Err(Clash::over("HMAC key", &other));
         }
-        self.add_records([record])?;
-        Arc::make_mut(&mut self.set).legacy.push(legacy);
+        let digests = legacy.digests().iter();
+        set.hmac_keys
+            .extend(digests.map(|digest| (*digest, id.clone())));
+        set.legacy.push(legacy);
         Ok(())
     }
 
@@ -225,36 +237,63 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-/// Whether a token could ever be presented: it is one `b64token`, and no key of ours with a typing error in it.
-pub(crate) fn check_token(token: &str) -> Result<(), ConfigMistake> {
-    let mistake = |message: &str| Err(ConfigMistake::new("token", message));
-    if token.len() < MIN_TOKEN {
-        return mistake("expected at least 8 characters");
+// ===== impl Clash =====
+
+impl Clash {
+    fn over(what: &'static str, other: &str) -> Self {
+        let other = other.into();
+        Self { what, other }
     }
-    if BearerToken::parse(token.as_bytes()).is_err() {
-        return mistake(
-            "expected letters, digits and -._~+/ only: no other token fits an Authorization header",
-        );
-    }
-    if form_of(token) == Form::Broken {
-        return mistake("it looks like a generated key, but its checksum is wrong");
-    }
-    Ok(())
 }
 
-pub(crate) fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake> {
-    let length = secret.len();
-    let fits = secret.bytes().all(|b| b.is_ascii_graphic());
-    if !fits {
-        return Err(ConfigMistake::new(
-            key,
-            "expected a secret of visible ASCII characters without spaces",
-        ));
+impl fmt::Display for Clash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "has the same {} as {}", self.what, self.other)
     }
-    if length < MIN_SECRET {
-        let message =
-            format!("expected a secret of at least {MIN_SECRET} characters, found {length}");
-        return Err(ConfigMistake::new(key, message));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_keys_are_accepted_one_by_one_and_in_place() {
+        // Comparing each with each, or copying all for each, would be 10^10 steps.
+        let mut keys = ApiKeys::new([]).unwrap();
+        for i in 0..100_000 {
+            let name = format!("key-{i}");
+            let record = KeyRecord::new(KeyDigest::of(&name), name.as_str(), "ci");
+            keys.add(record).unwrap();
+        }
+        assert_eq!(keys.len(), 100_000);
     }
-    Ok(())
+
+    #[test]
+    fn two_secrets_of_one_hmac_key_clash() {
+        let add = |keys: &mut ApiKeys, secret: &str, id: &str| {
+            let record = KeyRecord::new(KeyDigest::of(""), id, "x");
+            keys.add_legacy(&Secret::from(secret), record)
+                .err()
+                .map(|clash| clash.to_string())
+        };
+        let mut keys = ApiKeys::new([]).unwrap();
+        assert_eq!(add(&mut keys, "c2VydmljZS1rZXktMDEyMzQ1Ng==", "a"), None);
+        for (secret, id, expected) in [
+            (
+                "c2VydmljZS1rZXktMDEyMzQ1Ng",
+                "b",
+                "has the same HMAC key as a",
+            ),
+            ("c2VydmljZS1rZXktMDEyMzQ1Ng==", "c", "has the same key as a"),
+            // A zero more.
+            (
+                "c2VydmljZS1rZXktMDEyMzQ1NgA=",
+                "d",
+                "has the same HMAC key as a",
+            ),
+            ("YW5vdGhlci1rZXktMDEyMzQ1Ng==", "a", "has the same id as a"),
+        ] {
+            assert_eq!(add(&mut keys, secret, id).as_deref(), Some(expected));
+        }
+    }
 }

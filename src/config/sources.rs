@@ -1,0 +1,151 @@
+//! What a configuration is read from, and reading it: every mistake of every file, in one list.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::app::{Auth, Config, Known};
+use super::server::CatalogFile;
+use super::source::{Loaded, load};
+use super::{Env, Reader, auth, server, service_keys};
+use crate::catalog::{Catalog, FileCatalog};
+use crate::error::{ConfigError, ConfigMistake};
+use crate::sign_in::page_url;
+
+/// The files of a [`Config`], and what stands in for a part of them.
+///
+/// ```no_run
+/// use tower_identity::Config;
+///
+/// let config = Config::sources(["app-config.yaml", "app-config.production.yaml"])
+///     .add_catalog_file("org.yaml")
+///     .load()?;
+/// # Ok::<(), tower_identity::ConfigError>(())
+/// ```
+#[must_use]
+pub struct Sources<'a> {
+    files: Vec<PathBuf>,
+    env: Box<Env<'a>>,
+    people: People,
+}
+
+/// Where the catalog is.
+enum People {
+    /// In the files of `catalog.locations`.
+    Named,
+    /// In these files.
+    Files(Vec<PathBuf>),
+    Given(Arc<dyn Catalog>),
+}
+
+impl<'a> Sources<'a> {
+    pub(super) fn new(files: Vec<PathBuf>) -> Self {
+        Self {
+            files,
+            env: Box::new(|name| std::env::var(name).ok()),
+            people: People::Named,
+        }
+    }
+
+    /// Takes `${VAR}` from here, and not from the process's environment.
+    pub fn with_variables(mut self, env: impl Fn(&str) -> Option<String> + 'a) -> Self {
+        self.env = Box::new(env);
+        self
+    }
+
+    /// Knows people by this file, and others that are added, whatever `catalog.locations` says: those files are not
+    /// read.
+    pub fn add_catalog_file(mut self, file: impl Into<PathBuf>) -> Self {
+        match &mut self.people {
+            People::Files(files) => files.push(file.into()),
+            _ => self.people = People::Files(vec![file.into()]),
+        }
+        self
+    }
+
+    /// Knows people by this catalog, whatever `catalog.locations` says: those files are not read.
+    pub fn with_catalog(mut self, catalog: impl Catalog) -> Self {
+        self.people = People::Given(Arc::new(catalog));
+        self
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake at once, those in the catalog's files too: in the order of the files, then by line and column.
+    pub fn load(self) -> Result<Config, ConfigError> {
+        let Loaded { root, mistakes } = load(&self.files, &*self.env);
+        // What a broken file says is not known: what seems to be absent may stand there.
+        let reader = if mistakes.is_empty() {
+            Reader::default()
+        } else {
+            Reader::of_a_part()
+        };
+        mistakes.into_iter().for_each(|mistake| reader.add(mistake));
+        let top = reader.root(&root);
+        let app_url = top.section("app").and_then(|app| {
+            let url = app.parsed("baseUrl", "an http or https URL", page_url);
+            app.finish_among_others();
+            url.map(server::without_slash)
+        });
+        let mut services = service_keys::none();
+        let mut server = server::Server::default();
+        if let Some(backend) = top.section("backend") {
+            server = server::read(&backend);
+            if let Some(auth) = backend.section("auth") {
+                services = service_keys::read(auth);
+            }
+            backend.finish_among_others();
+        }
+        let auth = top.section("auth").map_or_else(Auth::default, auth::read);
+        let named = top.section("catalog").map(server::catalog_files);
+        top.finish_among_others();
+        let people = read_people(self.people, &named.unwrap_or_default())
+            .map_err(|error| {
+                error
+                    .into_mistakes()
+                    .into_iter()
+                    .for_each(|m| reader.add(m))
+            })
+            .unwrap_or_default();
+        let files = self.files.iter().map(PathBuf::as_path);
+        ConfigError::collect_in_order(reader.into_mistakes(), files)?;
+        let services =
+            services.ok_or_else(|| ConfigMistake::new("backend.auth", "can't be read"))?;
+        Ok(Config {
+            listen: server.listen,
+            base_url: server.base_url,
+            app_url,
+            auth,
+            services,
+            files: self.files,
+            people,
+        })
+    }
+}
+
+/// `None` if no catalog is named.
+fn read_people(people: People, named: &[CatalogFile]) -> Result<Option<Known>, ConfigError> {
+    let read = match people {
+        People::Given(catalog) => return Ok(Some(Known::given(catalog))),
+        People::Files(files) => FileCatalog::load(files)?,
+        People::Named if named.is_empty() => return Ok(None),
+        People::Named => FileCatalog::load_named(
+            named
+                .iter()
+                .map(|file| (Path::new(&file.path), &file.location, file.key.as_str())),
+        )?,
+    };
+    let counts = Some(read.counts());
+    let catalog = Arc::new(read);
+    Ok(Some(Known { catalog, counts }))
+}
+
+impl fmt::Debug for Sources<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
