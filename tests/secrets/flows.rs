@@ -15,9 +15,10 @@ use tower_identity::{
 };
 
 use super::CANARY;
-use super::browser::{self, Browser, POPUP, Portal, REDIRECT, frame};
+use super::browser::{self, Browser};
 use super::overheard::Seen;
 use super::portal;
+use super::socket::{POPUP, Portal, REDIRECT, frame};
 use super::support::{get, request, send};
 
 /// Signs people in by all ways, renews, signs them out, and does what goes wrong besides.

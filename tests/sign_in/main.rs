@@ -4,13 +4,16 @@
 #[path = "../support/browser.rs"]
 mod browser;
 mod refusals;
+#[path = "../support/socket.rs"]
+mod socket;
 mod ways;
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use self::browser::{Answer, Browser, Portal};
+use self::browser::{Answer, Browser};
+use self::socket::Portal;
 
 impl Portal {
     async fn start() -> Self {

@@ -4,7 +4,8 @@ use http::header::COOKIE;
 use http::{Method, Request};
 use http_body_util::Full;
 
-use super::browser::{Browser, POPUP, Portal, REDIRECT, frame};
+use super::browser::Browser;
+use super::socket::{POPUP, Portal, REDIRECT, frame};
 
 #[tokio::test]
 async fn lf_01_a_state_that_is_not_this_browsers_costs_no_call_and_makes_no_session() {

@@ -3,7 +3,8 @@
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 
-use super::browser::{Browser, POPUP, Portal, REDIRECT, frame};
+use super::browser::Browser;
+use super::socket::{POPUP, Portal, REDIRECT, frame};
 
 #[tokio::test]
 async fn people_sign_in_by_redirect_and_by_popup_with_either_kind_of_provider() {
