@@ -141,6 +141,7 @@ macro_rules! absent {
 }
 
 #[test]
+#[allow(clippy::new_ret_no_self, reason = "that there is none is the point")]
 fn a_proof_is_asserted_and_never_made_otherwise_nor_handed_out_by_one_who_has_it() {
     absent!(Identity: new from_parts builder assertion default unchecked of_verified verified);
     absent!(VerifiedIdentity: new from_parts builder default unchecked into_identity into_inner);
