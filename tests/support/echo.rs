@@ -72,10 +72,4 @@ impl Answer {
         );
         self
     }
-
-    /// What the inner service saw of a credential's header.
-    #[track_caller]
-    pub(crate) fn saw(&self, name: &str) -> Option<&str> {
-        self.header(&format!("saw-{name}"))
-    }
 }
