@@ -7,7 +7,7 @@
 //! cargo run --example plugin -- --issuer http://127.0.0.1:7007/api/auth --listen 127.0.0.1:7008
 //! ```
 
-use std::{convert::Infallible, error::Error, net::SocketAddr};
+use std::{convert::Infallible, error::Error};
 
 use http::{Method, Request, Response};
 use http_body_util::Either;
@@ -29,6 +29,9 @@ async fn main() {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init(); // why a token was refused
     let (mut issuer, mut listen) = (None, "127.0.0.1:7008".to_owned());
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
@@ -40,7 +43,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
     }
     let issuer = issuer.ok_or("--issuer is missing")?;
-    let address: SocketAddr = listen.parse().map_err(|e| format!("--listen: {e}"))?;
 
     // This line is the whole of the authentication.
     let layer = IdentityLayer::portal(&issuer).map_err(|e| format!("--issuer: {e}"))?;
@@ -55,8 +57,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
     });
 
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|e| format!("{address}: {e}"))?;
+    let listener = TcpListener::bind(&listen).await;
+    let listener = listener.map_err(|e| format!("--listen {listen}: {e}"))?;
     let mut terminate = signal(SignalKind::terminate())?;
     println!("listening on http://{}", listener.local_addr()?);
     let (stop, _) = watch::channel(());

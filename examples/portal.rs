@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tower_http::trace::TraceLayer;
 use tower_identity::catalog::{Catalog, FileCatalog};
 use tower_identity::config::Layers;
@@ -75,11 +75,17 @@ async fn configured(flags: Flags, sample: Option<FileCatalog>) -> Result<(), Fai
         config = config.with_port(listen.port());
     }
     if flags.check {
-        config.layers()?;
-        println!("everything is in order");
-        return Ok(());
+        let files: Vec<_> = flags
+            .config
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        return checked(&config, &files.join(", ")).await;
     }
-    let listener = TcpListener::bind(flags.listen.unwrap_or(address(&config)?)).await?;
+    let listener = match flags.listen {
+        Some(listen) => bind(listen).await?,
+        None => bind(address(&config)).await?,
+    };
     let config = config.with_port(listener.local_addr()?.port());
     println!("portal   {}", config.base_url());
     serve(listener, &config).await
@@ -90,15 +96,12 @@ async fn embedded(flags: Flags, catalog: Option<FileCatalog>) -> Result<(), Fail
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 7007));
     let listen = flags.listen.unwrap_or(default);
     // With --check nothing may be in the way of another portal that runs.
-    let listener = TcpListener::bind(if flags.check {
+    let listener = bind(if flags.check {
         SocketAddr::new(listen.ip(), 0)
     } else {
         listen
     })
-    .await;
-    let listener = listener.map_err(|e| {
-        format!("can't listen on {listen}: {e}; choose another address with --listen")
-    })?;
+    .await?;
     let at = listener.local_addr()?;
     let host = if at.ip().is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
@@ -118,16 +121,20 @@ async fn embedded(flags: Flags, catalog: Option<FileCatalog>) -> Result<(), Fail
             _ => return None,
         })
     };
-    let config = Config::load_with([format!("{SAMPLE}/app-config.yaml")], variables)?;
+    let mut files = vec![format!("{SAMPLE}/app-config.yaml")];
+    if !at.ip().is_loopback() {
+        // The guest is whoever asks: fine on this machine, and nowhere else.
+        files.push(format!("{SAMPLE}/app-config.network.yaml"));
+        println!("guest    left out, since others can reach {at}");
+    }
+    let config = Config::load_with(files, variables)?;
     let catalog = match catalog {
         Some(catalog) => catalog,
         None => sample_catalog()?,
     };
     let config = config.with_catalog(catalog).with_port(at.port());
     if flags.check {
-        config.layers()?;
-        println!("everything is in order");
-        return Ok(());
+        return checked(&config, "the sample; name yours with --config FILE").await;
     }
     println!("portal   {url}");
     println!("provider {} (OpenID Connect and GitHub)", provider.url());
@@ -139,6 +146,37 @@ async fn embedded(flags: Flags, catalog: Option<FileCatalog>) -> Result<(), Fail
         key.expose()
     );
     serve(listener, &config).await
+}
+
+/// Builds everything, and says what that was.
+async fn checked(config: &Config, what: &str) -> Result<(), Failure> {
+    let layers = config.layers()?;
+    let providers = layers.sign_in.providers();
+    let providers: Vec<_> = providers
+        .iter()
+        .map(|provider| provider.id.as_str())
+        .collect();
+    println!("checked   {what}");
+    println!("portal    {}", config.base_url());
+    println!(
+        "providers {} ({})",
+        providers.join(", "),
+        layers.sign_in.environment()
+    );
+    println!("keys      {}", config.api_keys().len());
+    println!(
+        "catalog   {} entities",
+        config.catalog()?.entities().await?.len()
+    );
+    println!("everything is in order");
+    Ok(())
+}
+
+async fn bind(to: impl ToSocketAddrs + std::fmt::Debug) -> Result<TcpListener, Failure> {
+    let at = format!("{to:?}");
+    let bound = TcpListener::bind(to).await;
+    Ok(bound
+        .map_err(|e| format!("can't listen on {at}: {e}; choose another address with --listen"))?)
 }
 
 async fn serve(listener: TcpListener, config: &Config) -> Result<(), Failure> {
@@ -162,8 +200,9 @@ fn app(config: &Config) -> Result<Router, ConfigError> {
         .route("/api/catalog/entities", get(entities))
         .route("/api/whoami", get(whoami))
         .with_state(config.catalog()?)
-        .layer(identity)
-        .layer(bearer_key);
+        // This is the plugin `catalog`: keys that are restricted to it may be used here.
+        .layer(identity.for_plugin("catalog"))
+        .layer(bearer_key.for_plugin("catalog"));
     let pages = Router::new()
         .route("/", get(page))
         .route("/portal.json", get(portal_json))
@@ -278,20 +317,19 @@ fn sample_catalog() -> Result<FileCatalog, ConfigError> {
 }
 
 /// `backend.listen`; where it names no host, this machine only, unless the portal's URL is public.
-fn address(config: &Config) -> Result<SocketAddr, Failure> {
+fn address(config: &Config) -> (String, u16) {
     let listen = config.listen();
     let local = ["http://localhost", "http://127."]
         .iter()
         .any(|start| config.base_url().starts_with(start));
-    let host = match listen.host.as_deref() {
-        Some("localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        Some(host) => host
-            .parse()
-            .map_err(|_| format!("backend.listen: expected an address, found {host:?}"))?,
-        None if local => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    let host = match &listen.host {
+        // Browsers and curl may try either of its addresses; one is enough.
+        Some(host) if host == "localhost" => "127.0.0.1",
+        Some(host) => host,
+        None if local => "127.0.0.1",
+        None => "0.0.0.0",
     };
-    Ok(SocketAddr::new(host, listen.port))
+    (host.to_owned(), listen.port)
 }
 
 fn filter() -> tracing_subscriber::EnvFilter {
@@ -331,10 +369,14 @@ impl Flags {
     fn parse() -> Result<Option<Self>, String> {
         let mut flags = Self::default();
         let mut arguments = std::env::args().skip(1);
-        while let Some(flag) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
+        while let Some(argument) = arguments.next() {
+            let (flag, inline) = match argument.split_once('=') {
+                Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
+                None => (argument, None),
+            };
+            let value = || {
+                inline
+                    .or_else(|| arguments.next())
                     .ok_or_else(|| format!("{flag} needs a value\n\n{USAGE}"))
             };
             match flag.as_str() {

@@ -5,6 +5,9 @@
 //! cargo run --example sign_in
 //! ```
 
+use std::collections::HashMap;
+
+use axum::extract::{Query, State};
 use axum::{Router, response::Html, routing::get};
 use tower_identity::catalog::FileCatalog;
 use tower_identity::provider::Oidc;
@@ -20,10 +23,6 @@ metadata: { name: ada }
 spec: { profile: { email: ada@example.com }, memberOf: [analysts] }
 ";
 
-const PAGE: &str =
-    "<a href='/api/auth/oidc/start?env=development&flow=redirect&redirectUrl=%2Fwhoami'>
-    Sign in</a>, as Ada.";
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let provider = testing::Provider::start().await?;
@@ -38,13 +37,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new()
         .route("/whoami", get(whoami))
         .layer(sign_in.identity_layer().with_sign_in_page("/"))
-        .route("/", get(Html(PAGE)))
+        .route("/", get(page).with_state(sign_in.clone()))
         .layer(OAuthCallbackLayer::new(sign_in));
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:7013").await?;
     println!("Open {URL}/whoami in a browser.\nlistening on {URL}");
     axum::serve(listener, app).await?;
     Ok(())
+}
+
+/// The layer says in `return_to` which page was asked for; the sign-in checks that it is one of ours.
+async fn page(
+    State(sign_in): State<SignIn>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Html<String> {
+    let back = query.get("return_to").map_or("/whoami", String::as_str);
+    let start = sign_in.start_url("oidc", back).replace('&', "&amp;");
+    Html(format!("<a href=\"{start}\">Sign in</a>, as Ada."))
 }
 
 async fn whoami(identity: Identity) -> String {

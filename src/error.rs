@@ -8,13 +8,15 @@ use std::path::PathBuf;
 /// ```text
 /// app-config.yaml:6:9: auth.providers.github.development.clientSecret: environment variable GITHUB_CLIENT_SECRET is not set
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` form is the same list: that is what `main` prints when it returns one.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     mistakes: Vec<ConfigMistake>,
 }
 
 /// One mistake: where it stands, and what is wrong with it against what was expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigMistake {
     location: Option<(PathBuf, u64, u64)>,
     key: String,
@@ -70,6 +72,15 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.mistakes.len() > 1 {
+            f.write_str("\n")?;
+        }
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for ConfigError {}
 
 // ===== impl ConfigMistake =====
@@ -89,6 +100,18 @@ impl ConfigMistake {
     pub fn at(mut self, file: impl Into<PathBuf>, line: u64, column: u64) -> Self {
         self.location = Some((file.into(), line, column));
         self
+    }
+
+    /// The same place, with another message.
+    #[cfg(feature = "app-config")]
+    pub(crate) fn saying(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    #[cfg(feature = "app-config")]
+    pub(crate) fn place(&self) -> Option<&(PathBuf, u64, u64)> {
+        self.location.as_ref()
     }
 
     /// The dotted path of the key.
@@ -122,4 +145,31 @@ impl fmt::Display for ConfigMistake {
     }
 }
 
+impl fmt::Debug for ConfigMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for ConfigMistake {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_prints_is_the_list_itself() {
+        let one = ConfigMistake::new("a.b", "expected c").at("f.yaml", 1, 2);
+        assert_eq!(
+            format!("{:?}", ConfigError::from(one.clone())),
+            "f.yaml:1:2: a.b: expected c"
+        );
+        let two = ConfigError {
+            mistakes: vec![one.clone(), one],
+        };
+        assert_eq!(
+            format!("Error: {two:?}"),
+            "Error: \nf.yaml:1:2: a.b: expected c\nf.yaml:1:2: a.b: expected c"
+        );
+    }
+}

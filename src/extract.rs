@@ -108,6 +108,7 @@ impl IdentityRejection {
     fn new(parts: &Parts, rejection: Rejection) -> Self {
         let mut request = Request::new(());
         *request.method_mut() = parts.method.clone();
+        *request.version_mut() = parts.version;
         *request.uri_mut() = parts.uri.clone();
         *request.headers_mut() = parts.headers.clone();
         Self {

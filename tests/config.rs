@@ -227,23 +227,44 @@ fn op_01_each_kind_of_mistake_says_what_was_expected() {
     let provider = |block: &str| {
         format!("auth:\n  providers:\n    x:\n      type: oidc\n      development: {block}\n")
     };
+    let access = |kind: &str, options: &str| {
+        format!("backend: {{auth: {{externalAccess: [{{type: {kind}, options: {{{options}}}}}]}}}}")
+    };
     let good = "clientId: a, clientSecret: b";
     for (text, expected) in [
         ("auth: {enviroment: x}".into(), "1 auth.enviroment: unknown key \"enviroment\"; did you mean \"environment\"?"),
         ("auht: {}".into(), "1 auht: unknown key \"auht\"; did you mean \"auth\"?"),
         ("auth: 7".into(), "1 auth: expected an object, found a number"),
-        ("auth: {session: {secret: short}}".into(), "- auth.session.secret: a sealing secret needs at least 32 bytes"),
+        ("auth: {session: {secret: short}}".into(), "1 auth.session.secret: expected at least 32 bytes"),
         ("backend: {baseUrl: 'ftp://x'}".into(), "1 backend.baseUrl: expected an http or https URL"),
-        ("backend: {baseUrl: 'http://portal.example.com'}".into(), "- backend.baseUrl: expected an https URL, or http on a loopback host, found \"http://portal.example.com\""),
+        ("backend: {baseUrl: 'http://portal.example.com'}".into(), "1 backend.baseUrl: plain http is accepted on loopback hosts only, found portal.example.com"),
         ("backend: {listen: 'x:y'}".into(), "1 backend.listen: expected a port, or host:port"),
+        ("backend: {listen: '::1'}".into(), "1 backend.listen: expected a port, or host:port"),
+        ("app: {baseUrl: 'http://portal.example.com'}".into(), "1 app.baseUrl: plain http is accepted on loopback hosts only, found portal.example.com"),
+        ("app: {baseUrl: 'https://:pw@portal.example.com'}".into(), "1 app.baseUrl: expected an http or https URL"),
+        ("auth: {experimentalExtraAllowedOrigins: [portal]}".into(), "1 auth.experimentalExtraAllowedOrigins: expected origins such as https://docs.example.com"),
+        ("auth: {providers: {x: {type: guest}}}".into(), "1 auth.providers.x: the guest's id is \"guest\", and no other provider's"),
+        ("auth: {providers: {github: {clientId: x}}}".into(), "1 auth.providers.github.clientId: expected an object, found a string"),
+        (provider(&format!("{{{good}, metadataUrl: 'https://i', callbackUrl: 'http://evil.example/cb'}}")), "5 auth.providers.x.development.callbackUrl: plain http is accepted on loopback hosts only, found evil.example"),
+        (access("static", "token: short, subject: ci"), "1 backend.auth.externalAccess[0].options.token: expected at least 8 characters"),
+        (access("static", "token: 'p@ssw0rd!secret', subject: ci"), "1 backend.auth.externalAccess[0].options.token: expected letters, digits and -._~+/ only: no other token fits an Authorization header"),
+        (access("static", "token: long-enough, subject: 'a b'"), "1 backend.auth.externalAccess[0].options.subject: expected a subject without spaces"),
+        (access("static", "tokenHash: 'sha256:x', subject: ci"), "1 backend.auth.externalAccess[0].options.tokenHash: expected sha256: and 64 hexadecimal digits"),
+        (access("legacy", "secret: AAAAAAAAAAAAAAAAAAAAAAAA, subject: ci"), "1 backend.auth.externalAccess[0].options.secret: expected a random secret: the key that it decodes to can be guessed"),
+        (access("jwks", "url: 'http://idp.example.com/keys'"), "1 backend.auth.externalAccess[0].options.url: plain http is accepted on loopback hosts only, found idp.example.com"),
+        (access("jwks", "url: 'https://i/keys', algorithm: HS256"), "1 backend.auth.externalAccess[0].options.algorithm: expected asymmetric algorithms such as RS256, ES256 or EdDSA"),
+        (access("jwt", "url: 'https://i/keys'"), "1 backend.auth.externalAccess[0].type: expected one of \"static\", \"legacy\", \"jwks\", found \"jwt\""),
+        ("backend: {auth: {keys: [{secret: a-secret-of-16-characters, accessRestrictions: [{plugin: a}, {plugin: a}]}]}}".into(), "1 backend.auth.keys[0].accessRestrictions[1].plugin: the plugin \"a\" is restricted twice"),
+        ("backend: {auth: {keys: [{secret: a-secret-of-16-characters, accessRestrictions: [{plugin: a, permission: ' , '}]}]}}".into(), "1 backend.auth.keys[0].accessRestrictions[0].permission: expected at least one permission"),
+        ("backend:\n  auth:\n    keys:\n    - secret: a-secret-of-16-characters\n    - secret: a-secret-of-16-characters".into(), "5 backend.auth.keys[1].secret: another entry has this secret, or one that is the same HMAC key"),
         ("backend:\n  auth:\n    keys:\n      - secret: 8-bytes!".into(), "4 backend.auth.keys[0].secret: expected a secret of at least 16 characters, found 8"),
         ("backend: {auth: {keys: [{secret: '${EMPTY}'}]}}".into(), "1 backend.auth.keys[0].secret: environment variable EMPTY is empty"),
         ("backend: {auth: {keys: [{id: x}]}}".into(), "1 backend.auth.keys[0].secret: expected a string, found nothing"),
         ("auth: {providers: {google: {development: {}}}}".into(), "1 auth.providers.google: not a provider that is supported by name yet; declare its kind as `type`, one of \"github\", \"oidc\", \"guest\""),
         ("auth: {providers: {x: {type: saml}}}".into(), "1 auth.providers.x.type: expected one of \"github\", \"oidc\", \"guest\", found \"saml\""),
-        ("auth: {providers: {'a/b': {type: github, development: {clientId: a, clientSecret: b}}}}".into(), "- auth.providers.a/b: expected an id of letters, digits, '-' and '_'"),
+        ("auth: {providers: {'a/b': {type: github, development: {clientId: a, clientSecret: b}}}}".into(), "1 auth.providers.a/b: expected an id of letters, digits, '-' and '_'"),
         (provider(&format!("{{{good}}}")), "5 auth.providers.x.development.metadataUrl: expected an http or https URL, found nothing"),
-        (provider(&format!("{{{good}, metadataUrl: 'http://idp.example.com'}}")), "- auth.providers.x.development.metadataUrl: plain http is accepted on loopback hosts only, found idp.example.com"),
+        (provider(&format!("{{{good}, metadataUrl: 'http://idp.example.com'}}")), "5 auth.providers.x.development.metadataUrl: plain http is accepted on loopback hosts only, found idp.example.com"),
         (provider(&format!("{{{good}, metadataUrl: 'https://i', prompt: sometimes}}")), "5 auth.providers.x.development.prompt: expected one of \"auto\", \"none\", \"login\", \"consent\", \"select_account\", found \"sometimes\""),
         (provider(&format!("{{{good}, metadataUrl: 'https://i', startUrlSearchParams: {{redirect_uri: x}}}}")), "5 auth.providers.x.development.startUrlSearchParams: redirect_uri is set by the sign-in itself"),
         (provider(&format!("{{{good}, metadataUrl: 'https://i', signIn: {{resolvers: [{{resolver: x}}]}}}}")), "5 auth.providers.x.development.signIn.resolvers[0].resolver: expected one of \"usernameMatchingUserEntityName\", \"emailMatchingUserEntityProfileEmail\", \"emailLocalPartMatchingUserEntityName\", found \"x\""),
@@ -251,6 +272,14 @@ fn op_01_each_kind_of_mistake_says_what_was_expected() {
         let found = mistakes(&text);
         assert!(found.iter().any(|mistake| mistake == expected), "{text}\nexpected {expected}\nfound {found:#?}");
     }
+}
+
+#[test]
+fn op_01_mistakes_stand_in_the_order_of_the_file() {
+    let text = "auth:\n  session: {secret: short}\n  environment: 7\nbackend: {baseUrl: 'http://x.test'}\napp: {baseUrl: x}";
+    let lines: Vec<String> = mistakes(text);
+    let lines: Vec<&str> = lines.iter().map(|line| &line[..1]).collect();
+    assert_eq!(lines, ["2", "3", "4", "5"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::error::{ConfigError, ConfigMistake};
 use crate::layer::{BearerKeyLayer, IdentityLayer, OAuthCallbackLayer};
 use crate::secret::Secret;
 use crate::sign_in::{NewProvider, SignIn};
-use crate::verify::ApiKeys;
+use crate::verify::{ApiKeys, Issuer, JwtVerifier};
 
 /// Backstage's `app-config.yaml`, as far as it is ours: `app.baseUrl`, `backend.baseUrl`,
 /// `backend.listen`, `backend.auth`, `auth` and `catalog.locations` of type `file`.
@@ -33,6 +33,7 @@ pub struct Config {
     pub(super) app_url: Option<String>,
     pub(super) auth: Auth,
     keys: ApiKeys,
+    issuers: Vec<Issuer>,
     catalog_files: Vec<PathBuf>,
     catalog: Option<Arc<dyn Catalog>>,
 }
@@ -119,27 +120,27 @@ impl Config {
         let reader = Reader::default();
         let top = reader.root(&root);
         let app_url = top.section("app").and_then(|app| {
-            let url = app.url("baseUrl").map(server::without_slash);
+            let url = app.secure_url("baseUrl").map(server::without_slash);
             app.finish_among_others();
             url
         });
         let server = top.section("backend").map(|backend| {
             let server = server::read(&backend);
-            let keys = backend
+            let access = backend
                 .section("auth")
                 .map(service_keys::read)
                 .unwrap_or_default();
             backend.finish_among_others();
-            (server, keys)
+            (server, access)
         });
-        let (server, keys) = server.unwrap_or_default();
+        let (server, access) = server.unwrap_or_default();
         let auth = top.section("auth").map(auth::read).unwrap_or_default();
         let catalog_files = top
             .section("catalog")
             .map(server::catalog_files)
             .unwrap_or_default();
         top.finish_among_others();
-        let keys = match service_keys::build(keys) {
+        let keys = match service_keys::build(access.keys) {
             Ok(keys) => Some(keys),
             Err(error) => {
                 error
@@ -157,6 +158,7 @@ impl Config {
             app_url,
             auth,
             keys,
+            issuers: access.issuers,
             catalog_files,
             catalog: None,
         })
@@ -219,7 +221,12 @@ impl Config {
     ///
     /// Every mistake at once.
     pub fn sign_in(&self) -> Result<SignIn, ConfigError> {
-        let mut builder = SignIn::builder(self.base_url()).with_shared_catalog(self.catalog()?);
+        let mut mistakes = Vec::new();
+        let mut builder = SignIn::builder(self.base_url());
+        match self.catalog() {
+            Ok(catalog) => builder = builder.with_shared_catalog(catalog),
+            Err(error) => mistakes.extend(error.into_mistakes()),
+        }
         // Left out, it is the same page as the backend's: ours serves both.
         if let Some(url) = &self.app_url {
             builder = builder.with_app_url(url.clone());
@@ -239,7 +246,11 @@ impl Config {
         for provider in &self.auth.providers {
             builder = builder.add_provider(NewProvider::clone(provider));
         }
-        builder.build()
+        let built = builder
+            .build()
+            .map_err(|e| mistakes.extend(e.into_mistakes()));
+        ConfigError::collect(mistakes)?;
+        built.map_err(|()| ConfigMistake::new("auth", "can't be built").into())
     }
 
     /// The three layers.
@@ -249,10 +260,12 @@ impl Config {
     /// Every mistake at once.
     pub fn layers(&self) -> Result<Layers, ConfigError> {
         let sign_in = self.sign_in()?;
+        let issuers = std::iter::once(sign_in.tokens().as_issuer()).chain(self.issuers.clone());
+        let identity = IdentityLayer::new(JwtVerifier::new(issuers)?);
         Ok(Layers {
             oauth_callback: OAuthCallbackLayer::new(sign_in.clone()),
             bearer_key: BearerKeyLayer::new(self.api_keys()).delegating(),
-            identity: sign_in.identity_layer(),
+            identity: identity.with_sessions(sign_in.sessions()),
             sign_in,
         })
     }

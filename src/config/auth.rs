@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::Auth;
-use super::{Node, Reader, Section};
+use super::{Node, Reader, Section, Value};
 use crate::identity::EntityRef;
 use crate::provider::{ClientAuthentication, GitHub, Guest, Oidc, Prompt, ProviderConfig};
-use crate::sign_in::{NewProvider, Resolver};
+use crate::secret::{SealingKey, Secret};
+use crate::sign_in::{NewProvider, Resolver, is_segment};
 use crate::verify::jwt::Algorithm;
 
 /// Keys of Backstage's that change nothing here.
@@ -25,12 +26,27 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
     let environment = auth.string("environment");
     let session_secret = auth.section("session").and_then(|session| {
         let secret = session.secret("secret");
+        let short =
+            |secret: &Secret<String>| SealingKey::from_secret(secret.expose().as_bytes()).is_err();
+        if secret.as_ref().is_some_and(short) {
+            session.mistake("secret", "expected at least 32 bytes");
+        }
         session.finish();
         secret
     });
     let origins = auth
         .strings("experimentalExtraAllowedOrigins")
         .unwrap_or_default();
+    let bad = |origin: &String| {
+        let url = url::Url::parse(origin).ok();
+        !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    };
+    if origins.iter().any(bad) {
+        auth.mistake(
+            "experimentalExtraAllowedOrigins",
+            "expected origins such as https://docs.example.com",
+        );
+    }
     if origins
         .iter()
         .any(|origin| origin.contains(['*', '?', '{', '!', '[']))
@@ -62,6 +78,9 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
 
 /// One provider, in each of its environments.
 fn provider(id: &str, section: Section<'_>, current: &str) -> Vec<NewProvider> {
+    if !is_segment(id) {
+        section.mistake_here("expected an id of letters, digits, '-' and '_'");
+    }
     let declared = section.has("type").then(|| section.one_of("type", &KINDS));
     let kind = match declared {
         Some(None) => return Vec::new(),
@@ -77,6 +96,9 @@ fn provider(id: &str, section: Section<'_>, current: &str) -> Vec<NewProvider> {
             }
         },
     };
+    if (kind == "guest") != (id == "guest") {
+        section.mistake_here("the guest's id is \"guest\", and no other provider's");
+    }
     if kind == "guest" {
         let guest = guest(&section);
         section.finish();
@@ -93,8 +115,15 @@ fn provider(id: &str, section: Section<'_>, current: &str) -> Vec<NewProvider> {
     if environments.is_empty() {
         section.mistake_here(format!("expected an environment such as \"{current}\""));
     }
+    if !environments.is_empty() && !environments.contains(&current) {
+        tracing::warn!(target: "tower_identity", provider = id, "not set up in the environment {current:?}");
+    }
     let read = environments.into_iter().filter_map(|environment| {
-        if environment == current {
+        let is_block = section
+            .node(environment)
+            .is_some_and(|node| matches!(node.value, Value::Map(_)));
+        // What is no block is no environment of any: a key of one that stands a level too high.
+        if environment == current || !is_block {
             return in_environment(kind, id, environment, section.section(environment)?);
         }
         // Another environment's variables are seldom set here: it is left out, and said so.
@@ -169,8 +198,8 @@ fn github(block: &Section<'_>) -> Option<ProviderConfig> {
         block.required_string("clientId"),
         block.required_secret("clientSecret"),
     );
-    let callback = block.url("callbackUrl");
-    let enterprise = block.string("enterpriseInstanceUrl");
+    let callback = block.secure_url("callbackUrl");
+    let enterprise = block.secure_url("enterpriseInstanceUrl").map(String::from);
     let mut github = GitHub::new(id?, secret?);
     if let Some(url) = enterprise {
         github = github.with_enterprise_instance_url(url);
@@ -188,7 +217,7 @@ fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
     );
     let metadata = block.required_url("metadataUrl").map(String::from);
     let extra = block.string_map("startUrlSearchParams").unwrap_or_default();
-    let callback = block.url("callbackUrl");
+    let callback = block.secure_url("callbackUrl");
     let methods = ["client_secret_basic", "client_secret_post"];
     let method = block.one_of("tokenEndpointAuthMethod", &methods);
     // Backstage's default is `none`; `auto` leaves it to the provider.

@@ -6,6 +6,7 @@
 mod app;
 mod auth;
 mod duration;
+mod key_set;
 mod merge;
 mod reader;
 mod server;

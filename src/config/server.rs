@@ -14,7 +14,7 @@ pub(super) struct Server {
 pub(super) fn read(backend: &Section<'_>) -> Server {
     Server {
         listen: listen(backend).unwrap_or_default(),
-        base_url: backend.url("baseUrl").map(without_slash),
+        base_url: backend.secure_url("baseUrl").map(without_slash),
     }
 }
 
@@ -38,12 +38,18 @@ fn listen(backend: &Section<'_>) -> Option<Listen> {
         _ => node.as_str().unwrap_or_default().to_owned(),
     };
     let (host, port) = text.rsplit_once(':').unwrap_or(("", &text));
-    let Ok(port) = port.parse() else {
+    // An IPv6 address stands in brackets: without them its last part looks like a port.
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let port = port
+        .parse()
+        .ok()
+        .filter(|_| bracketed || !host.contains(':'));
+    let Some(port) = port else {
         backend.mistake("listen", "expected a port, or host:port");
         return None;
     };
     Some(Listen {
-        host: (!host.is_empty()).then(|| host.to_owned()),
+        host: (!host.is_empty()).then(|| host.trim_matches(['[', ']']).to_owned()),
         port,
     })
 }
@@ -58,7 +64,14 @@ pub(super) fn catalog_files(catalog: Section<'_>) -> Vec<PathBuf> {
     let files = catalog
         .list("locations")
         .into_iter()
-        .filter(|location| location.string("type").as_deref() == Some("file"))
+        .filter(|location| match location.string("type").as_deref() {
+            Some("file") => true,
+            kind => {
+                let (path, kind) = (location.path(), kind.unwrap_or("nothing"));
+                tracing::warn!(target: "tower_identity", "{path}: only locations of type file are read yet, found {kind:?}");
+                false
+            }
+        })
         .filter_map(|location| location.required_string("target"))
         .map(PathBuf::from)
         .collect();

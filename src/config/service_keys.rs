@@ -1,31 +1,42 @@
 //! `backend.auth`: the keys of services (spec section 8.2).
 
-use super::Section;
+use super::{Section, key_set};
 use crate::clock::Timestamp;
 use crate::error::{ConfigError, ConfigMistake};
 use crate::identity::{Action, Restriction, Scopes};
 use crate::secret::Secret;
-use crate::verify::ApiKeys;
-use crate::verify::api_key::{KeyDigest, KeyRecord, check_secret};
+use crate::verify::api_key::{KeyDigest, KeyRecord, check_secret, check_token};
+use crate::verify::{ApiKeys, Issuer};
 
 /// Backstage's name for whoever holds a key of `backend.auth.keys` (spec section 8.2).
 const UNNAMED: &str = "external:backstage-plugin";
 
+const KINDS: [&str; 3] = ["static", "legacy", "jwks"];
+
+/// Whom `backend.auth` lets in.
+#[derive(Default)]
+pub(super) struct Access {
+    pub(super) keys: Vec<NewKey>,
+    /// Of type `jwks`: whoever signs with the keys of a set.
+    pub(super) issuers: Vec<Issuer>,
+}
+
 /// One key as it is configured.
 pub(super) struct NewKey {
-    at: String,
+    /// Where its secret stands.
+    at: ConfigMistake,
     record: KeyRecord,
     /// Also good for HS256 tokens.
     legacy: Option<Secret<String>>,
 }
 
-pub(super) fn read(auth: Section<'_>) -> Vec<NewKey> {
-    let mut keys: Vec<NewKey> = auth
-        .list("externalAccess")
-        .into_iter()
-        .filter_map(external)
-        .collect();
-    keys.extend(auth.list("keys").into_iter().filter_map(key));
+pub(super) fn read(auth: Section<'_>) -> Access {
+    let mut read = Access::default();
+    for section in auth.list("externalAccess") {
+        external(section, &mut read);
+    }
+    read.keys
+        .extend(auth.list("keys").into_iter().filter_map(key));
     auth.ignore(&["pluginKeyStore"]);
     if auth.boolean("dangerouslyDisableDefaultAuthPolicy") == Some(true) {
         auth.mistake(
@@ -34,7 +45,7 @@ pub(super) fn read(auth: Section<'_>) -> Vec<NewKey> {
         );
     }
     auth.finish();
-    keys
+    read
 }
 
 pub(super) fn build(keys: Vec<NewKey>) -> Result<ApiKeys, ConfigError> {
@@ -42,18 +53,12 @@ pub(super) fn build(keys: Vec<NewKey>) -> Result<ApiKeys, ConfigError> {
     let mut mistakes = Vec::new();
     for NewKey { at, record, legacy } in keys {
         let added = match &legacy {
-            Some(secret) => accepted.clone().with_legacy_secret(secret, record),
-            None => accepted.clone().with_records([record]),
+            Some(secret) => accepted.add_legacy_secret(secret, record),
+            None => accepted.add_records([record]),
         };
-        match added {
-            Ok(more) => accepted = more,
-            Err(error) => mistakes.extend(
-                error
-                    .into_mistakes()
-                    .into_iter()
-                    .map(|m| ConfigMistake::new(&at, m.message())),
-            ),
-        }
+        let found = added.map_err(ConfigError::into_mistakes).err();
+        let found = found.into_iter().flatten();
+        mistakes.extend(found.map(|mistake| at.clone().saying(mistake.message())));
     }
     ConfigError::collect(mistakes)?;
     Ok(accepted)
@@ -61,17 +66,13 @@ pub(super) fn build(keys: Vec<NewKey>) -> Result<ApiKeys, ConfigError> {
 
 /// `{secret, id?, description?, accessRestrictions?}`; `id` and `description` are ours.
 fn key(section: Section<'_>) -> Option<NewKey> {
-    let secret = section.required_secret("secret").filter(|secret| {
-        let verdict = check_secret("secret", secret.expose());
-        if let Err(mistake) = &verdict {
-            section.mistake("secret", mistake.message());
-        }
-        verdict.is_ok()
-    });
+    let secret = section
+        .required_secret("secret")
+        .filter(|secret| fits(&section, "secret", check_secret("secret", secret.expose())));
     let id = section.string("id");
     // For people who read the file.
     section.ignore(&["description"]);
-    let at = section.path_of("secret");
+    let at = section.place_of("secret");
     let subject = id
         .as_ref()
         .map_or_else(|| UNNAMED.to_owned(), |id| format!("external:{id}"));
@@ -86,41 +87,78 @@ fn key(section: Section<'_>) -> Option<NewKey> {
     })
 }
 
-/// `{type: static | legacy, options: {token | secret, subject}, accessRestrictions?}`.
-fn external(section: Section<'_>) -> Option<NewKey> {
-    section.require("type", "one of \"static\", \"legacy\"");
-    let kind = section.one_of("type", &["static", "legacy"]);
+/// `{type: static | legacy | jwks, options: {…}, accessRestrictions?}`.
+fn external(section: Section<'_>, read: &mut Access) {
+    section.require("type", &format!("one of \"{}\"", KINDS.join("\", \"")));
+    let kind = section.one_of("type", &KINDS);
     let options = section.required_section("options");
-    let (kind, options) = (kind?, options?);
-    let secret_key = if kind == "static" { "token" } else { "secret" };
-    let (secret, subject) = (
-        options.required_secret(secret_key),
-        options.required_string("subject"),
-    );
-    let at = options.path_of(secret_key);
-    let fits = secret
-        .as_ref()
-        .is_none_or(|s| s.expose().len() >= 8 && s.expose().bytes().all(|b| b.is_ascii_graphic()));
-    if !fits {
-        options.mistake(
-            secret_key,
-            "expected at least 8 visible characters without spaces",
-        );
+    let (Some(kind), Some(options)) = (kind, options) else {
+        return;
+    };
+    match kind {
+        "static" => read.keys.extend(fixed(&section, &options)),
+        "legacy" => read.keys.extend(legacy(&section, &options)),
+        _ => read.issuers.extend(key_set::read(&section, &options)),
     }
     options.finish();
-    let record = match (&secret, subject) {
-        (Some(secret), Some(subject)) => common(
-            &section,
-            KeyRecord::new(KeyDigest::of(secret.expose()), section.path(), subject),
-        ),
-        _ => None,
-    };
     section.finish();
+}
+
+/// `{token, subject}`, or `{tokenHash, subject}`, which is ours and keeps the token out of the file.
+fn fixed(section: &Section<'_>, options: &Section<'_>) -> Option<NewKey> {
+    let subject = subject(options);
+    let (key, digest) = if options.has("tokenHash") {
+        let text = options.string("tokenHash");
+        let digest = text.and_then(|text| match KeyDigest::parse(&text) {
+            Ok(digest) => Some(digest),
+            Err(_) => {
+                options.mistake("tokenHash", "expected sha256: and 64 hexadecimal digits");
+                None
+            }
+        });
+        ("tokenHash", digest)
+    } else {
+        let token = options.required_secret("token");
+        let token = token.filter(|token| fits(options, "token", check_token(token.expose())));
+        ("token", token.map(|token| KeyDigest::of(token.expose())))
+    };
+    let record = KeyRecord::new(digest?, section.path(), subject?);
     Some(NewKey {
-        at,
-        record: record.filter(|_| fits)?,
-        legacy: secret.filter(|_| kind == "legacy"),
+        at: options.place_of(key),
+        record: common(section, record)?,
+        legacy: None,
     })
+}
+
+/// `{secret, subject}`: a key, and good for HS256 tokens.
+fn legacy(section: &Section<'_>, options: &Section<'_>) -> Option<NewKey> {
+    let subject = subject(options);
+    let secret = options.required_secret("secret");
+    let secret =
+        secret.filter(|secret| fits(options, "secret", check_secret("secret", secret.expose())));
+    // The digest is set with the secret.
+    let record = KeyRecord::new(KeyDigest::of(""), section.path(), subject?);
+    Some(NewKey {
+        at: options.place_of("secret"),
+        record: common(section, record)?,
+        legacy: Some(secret?),
+    })
+}
+
+fn subject(options: &Section<'_>) -> Option<String> {
+    let subject = options.required_string("subject")?;
+    if subject.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        options.mistake("subject", "expected a subject without spaces");
+        return None;
+    }
+    Some(subject)
+}
+
+fn fits(section: &Section<'_>, key: &str, verdict: Result<(), ConfigMistake>) -> bool {
+    if let Err(mistake) = &verdict {
+        section.mistake(key, mistake.message());
+    }
+    verdict.is_ok()
 }
 
 /// `expiresAt`, `scopes` and `accessRestrictions`, beside either form.
@@ -137,20 +175,41 @@ fn common(section: &Section<'_>, mut record: KeyRecord) -> Option<KeyRecord> {
     if let Some(scopes) = section.string_list("scopes") {
         record = record.with_scopes(scopes.into_iter().collect::<Scopes>());
     }
-    if section.has("accessRestrictions") {
-        let only: Vec<Restriction> = section
-            .list("accessRestrictions")
-            .into_iter()
-            .filter_map(restriction)
-            .collect();
+    if let Some(only) = restrictions(section) {
         record = record.with_restrictions(only);
     }
     Some(record)
 }
 
+/// `accessRestrictions`, if there are any. An empty list is a restriction too: to nothing.
+pub(super) fn restrictions(section: &Section<'_>) -> Option<Vec<Restriction>> {
+    if !section.has("accessRestrictions") {
+        return None;
+    }
+    let mut only: Vec<Restriction> = Vec::new();
+    for item in section.list("accessRestrictions") {
+        let place = item.place_of("plugin");
+        let Some(restriction) = restriction(item) else {
+            continue;
+        };
+        if only
+            .iter()
+            .any(|other| other.plugin() == restriction.plugin())
+        {
+            let message = format!("the plugin {:?} is restricted twice", restriction.plugin());
+            section.reader().add(place.saying(message));
+        }
+        only.push(restriction);
+    }
+    Some(only)
+}
+
 fn restriction(section: Section<'_>) -> Option<Restriction> {
     let plugin = section.required_string("plugin");
     let permissions = section.string_list("permission");
+    if permissions.as_ref().is_some_and(Vec::is_empty) {
+        section.mistake("permission", "expected at least one permission");
+    }
     let actions = section.section("permissionAttribute").map(|attribute| {
         let words = attribute.string_list("action");
         let named = words.as_deref().unwrap_or_default();

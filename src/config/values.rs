@@ -7,6 +7,7 @@ use url::Url;
 
 use super::duration::{self, UNITS};
 use super::reader::Section;
+use crate::http_client::check_url;
 use crate::secret::Secret;
 use crate::yaml::{Node, Value};
 
@@ -37,9 +38,10 @@ impl Section<'_> {
     pub(crate) fn url(&self, key: &str) -> Option<Url> {
         const WANTED: &str = "an http or https URL";
         let text = self.text(key, WANTED)?;
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = Url::parse(text).ok().filter(|url| {
+            let plain = url.username().is_empty() && url.password().is_none();
+            matches!(url.scheme(), "http" | "https") && plain
+        });
         if url.is_none() {
             // The text may hold a password, or be one that was put in the wrong place.
             self.mistake(key, format!("expected {WANTED}"));
@@ -47,10 +49,26 @@ impl Section<'_> {
         url
     }
 
+    /// A URL that may be called, or that people may be sent to: https, or http on this machine.
+    pub(crate) fn secure_url(&self, key: &str) -> Option<Url> {
+        let url = self.url(key)?;
+        let uri = url
+            .as_str()
+            .parse()
+            .map_err(|_| "expected a URL".to_owned());
+        match uri.and_then(|uri| check_url(&uri)) {
+            Ok(()) => Some(url),
+            Err(message) => {
+                self.mistake(key, message);
+                None
+            }
+        }
+    }
+
     /// A URL that must be there.
     pub(crate) fn required_url(&self, key: &str) -> Option<Url> {
         self.require(key, "an http or https URL");
-        self.url(key)
+        self.secure_url(key)
     }
 
     /// `true` or `false`; also the strings `y`, `yes`, `true`, `1`, `on` and their opposites.
@@ -383,6 +401,8 @@ mod tests {
             ("a.test", false),
             ("https://", false),
             ("hunter2", false),
+            ("https://user@a.test", false),
+            ("https://:hunter2@a.test", false),
         ] {
             let url = read(value, |s| s.url("k").map(|url| url.to_string()));
             assert_eq!(

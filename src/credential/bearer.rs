@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName};
 
 /// Longer credentials are refused before anything looks at them.
-const MAX_LENGTH: usize = 16 * 1024;
+pub(crate) const MAX_LENGTH: usize = 16 * 1024;
 
 /// A bearer token, borrowed from the request: syntactically a `b64token`, otherwise unproven.
 #[derive(Clone, Copy)]
@@ -51,13 +51,14 @@ impl<'a> BearerToken<'a> {
         let end = value.iter().position(|b| *b == b' ').unwrap_or(value.len());
         let (scheme, rest) = value.split_at(end);
         if !scheme.eq_ignore_ascii_case(b"bearer") {
-            // `Bearer` followed by anything but a space is an attempt at a bearer token, not another scheme.
-            let attempt = scheme
-                .get(..6)
-                .is_some_and(|s| s.eq_ignore_ascii_case(b"bearer"))
-                && !scheme.get(6).is_some_and(u8::is_ascii_alphanumeric);
-            return if attempt {
+            // What has no scheme at all is broken, and a bearer token behind another scheme is two credentials in
+            // one line. An empty field is no credential.
+            return if !value.is_empty() && !scheme.iter().all(is_tchar)
+                || scheme.is_empty() && !value.is_empty()
+            {
                 Err(MalformedCredential::Grammar)
+            } else if names_bearer(rest) {
+                Err(MalformedCredential::Repeated)
             } else {
                 Ok(None)
             };
@@ -123,6 +124,20 @@ impl fmt::Display for MalformedCredential {
 
 impl std::error::Error for MalformedCredential {}
 
+/// A character of a scheme's name (RFC 9110 section 5.6.2).
+fn is_tchar(b: &u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b)
+}
+
+/// Whether a list of credentials goes on with a bearer token.
+fn names_bearer(rest: &[u8]) -> bool {
+    rest.split(|b| *b == b',').skip(1).any(|item| {
+        let item = item.trim_ascii_start();
+        item.get(..7)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "))
+    })
+}
+
 fn single<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -186,6 +201,10 @@ mod tests {
             b"Bearer a@b",
             b"Bearer a\\b",
             b"Bearer\xc2\xa0abc",
+            b"\xff",
+            b"\xa0Bearer abc",
+            b"\"Bearer abc",
+            b",Bearer abc",
         ] {
             assert_eq!(
                 read(&[line]),
@@ -206,6 +225,7 @@ mod tests {
             b"",
             b"abc",
             b"DPoP abc",
+            b"Digest realm=\"bearer \", x=y",
         ] {
             assert_eq!(read(&[line]), Ok(None), "{:?}", line.escape_ascii());
         }
@@ -220,6 +240,10 @@ mod tests {
         ] {
             assert_eq!(read(&lines), Err(MalformedCredential::Repeated));
         }
+        assert_eq!(
+            read(&[b"Basic YTpi, bearer b"]),
+            Err(MalformedCredential::Repeated)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
+use super::MalformedCredential;
 use crate::secret::SealingKeys;
 
 /// A sealed value at most, in chunks: with this the whole stays below what servers accept as a header.
@@ -83,9 +84,15 @@ impl<'a> Cookies<'a> {
             })
     }
 
-    /// Whether the request carries this cookie in any form.
+    /// Whether the request carries this cookie in any form, a broken one too.
     pub(crate) fn contains(self, name: &CookieName) -> bool {
-        self.iter().any(|(n, _)| name.covers(n))
+        let lines = self.0.get_all(COOKIE).iter();
+        let mut pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+        pairs.any(|pair| {
+            let pair = pair.trim_ascii();
+            let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+            std::str::from_utf8(&pair[..end]).is_ok_and(|n| name.covers(n))
+        })
     }
 
     /// Opens a sealed cookie.
@@ -93,6 +100,15 @@ impl<'a> Cookies<'a> {
     /// Each candidate of the name is tried, so that a planted one cannot hide the real one;
     /// if two of them open to different values, neither counts.
     pub(crate) fn open(self, keys: &SealingKeys, name: &CookieName) -> Option<Zeroizing<Vec<u8>>> {
+        self.open_one(keys, name).ok().flatten()
+    }
+
+    /// The same, and two that differ are told from none.
+    pub(crate) fn open_one(
+        self,
+        keys: &SealingKeys,
+        name: &CookieName,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, MalformedCredential> {
         let whole = self
             .iter()
             .filter(|(n, _)| *n == name.as_str())
@@ -104,11 +120,11 @@ impl<'a> Cookies<'a> {
                 continue;
             };
             if opened.as_ref().is_some_and(|other| *other != value) {
-                return None;
+                return Err(MalformedCredential::Repeated);
             }
             opened = Some(value);
         }
-        opened
+        Ok(opened)
     }
 
     fn join_chunks(self, name: &CookieName) -> Option<std::borrow::Cow<'a, str>> {

@@ -6,6 +6,7 @@ mod preflight;
 #[cfg(feature = "sign-in")]
 mod set_cookie;
 
+pub(crate) use self::bearer::MAX_LENGTH;
 pub use self::bearer::{BearerToken, MalformedCredential};
 pub(crate) use self::cookie::{CookieName, Cookies, SiteRule, strip_cookies};
 pub(crate) use self::preflight::is_preflight;

@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use super::guard::{Guard, Stance};
 use super::order::JudgedBy;
+use super::plugin::Plugin;
 use super::{ResponseBody, ResponseFuture};
 use crate::rejection::Challenge;
 use crate::verify::{ApiKeys, Verify};
@@ -90,8 +91,8 @@ impl<V> BearerKeyLayer<V> {
 
     /// Says which plugin this is: keys restricted to others are refused.
     /// Without it every restricted key is.
-    pub fn for_plugin(self, plugin: impl Into<Box<str>>) -> Self {
-        self.with(|guard| guard.plugin = Some(plugin.into()))
+    pub fn for_plugin(self, plugin: impl Into<Plugin>) -> Self {
+        self.with(|guard| guard.plugin = Some(Arc::new(plugin.into())))
     }
 
     /// Replaces the challenge of 401s.

@@ -11,7 +11,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::ResponseBody;
-use super::guard::{Guard, Judging, JudgingProj, Step};
+use super::guard::{Guard, Judging, JudgingProj, Need, Settled, Step};
 use crate::rejection::{Audience, Rejection};
 use crate::verify::{Outcome, Verify};
 
@@ -39,14 +39,15 @@ where
     Judging {
         #[pin]
         verdict: Judging<V::Future>,
+        need: Need,
         guard: Arc<Guard<V>>,
         request: Request<B>,
         service: S,
     },
     /// The inner service is at work.
     Inner(#[pin] S::Future),
-    /// Refused: the inner service was not called.
-    Refused(Option<Response<Bytes>>),
+    /// Answered by the layer: the inner service was not called.
+    Own(Option<Response<Bytes>>),
     /// Only while one state becomes the next.
     Moving,
 }
@@ -58,14 +59,17 @@ where
 {
     /// Takes the first step of a call. `service` is the one that was polled ready.
     pub(super) fn new(guard: &Arc<Guard<V>>, mut service: S, mut request: Request<B>) -> Self {
-        let state = match guard.step(&request) {
+        let (step, need) = guard.step(&request);
+        let state = match step {
             Step::Pass => {
-                guard.pass_on(&mut request);
+                guard.pass_on(&mut request, need);
                 State::Inner(service.call(request))
             }
             Step::Reject(rejection) => State::refused(guard, rejection, &request),
+            Step::Answer(response) => State::Own(Some(response)),
             Step::Judge(verdict) => State::Judging {
                 verdict,
+                need,
                 guard: guard.clone(),
                 request,
                 service,
@@ -85,7 +89,7 @@ where
             .uri()
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        Self::Refused(Some(guard.reject(
+        Self::Own(Some(guard.reject(
             rejection,
             &Audience::of(request),
             target,
@@ -114,7 +118,7 @@ where
                     let response = ready!(response.poll(cx))?;
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
-                StateProj::Refused(response) => {
+                StateProj::Own(response) => {
                     return match response.take() {
                         Some(response) => Poll::Ready(Ok(response.map(ResponseBody::own))),
                         None => Poll::Pending,
@@ -123,6 +127,7 @@ where
                 StateProj::Moving => return Poll::Pending,
             };
             let StateOwned::Judging {
+                need,
                 guard,
                 mut request,
                 mut service,
@@ -131,8 +136,9 @@ where
             else {
                 return Poll::Pending;
             };
-            let next = match guard.settle(verdict, &mut request) {
-                Ok(()) => State::Inner(service.call(request)),
+            let next = match guard.settle(verdict, need, &mut request) {
+                Ok(Settled::Pass) => State::Inner(service.call(request)),
+                Ok(Settled::Answer(response)) => State::Own(Some(response)),
                 Err(rejection) => State::refused(&guard, rejection, &request),
             };
             state.set(next);

@@ -9,6 +9,7 @@ use tower_service::Service;
 
 use super::guard::{Guard, Stance};
 use super::order::JudgedBy;
+use super::plugin::Plugin;
 use super::{ResponseBody, ResponseFuture};
 use crate::error::ConfigError;
 use crate::rejection::Challenge;
@@ -103,10 +104,10 @@ impl<V> IdentityLayer<V> {
         self.with(|guard| guard.sign_in_page = Some(path.into()))
     }
 
-    /// Says which plugin this is: services restricted to others are refused.
-    /// Without it every restricted service is.
-    pub fn for_plugin(self, plugin: impl Into<Box<str>>) -> Self {
-        self.with(|guard| guard.plugin = Some(plugin.into()))
+    /// Says which plugin this is, by its id or as a [`Plugin`] with policies, keys and a cookie of its own:
+    /// services restricted to others are refused. Without it every restricted service is.
+    pub fn for_plugin(self, plugin: impl Into<Plugin>) -> Self {
+        self.with(|guard| guard.plugin = Some(Arc::new(plugin.into())))
     }
 
     /// Replaces the challenge of 401s.

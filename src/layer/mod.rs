@@ -16,6 +16,8 @@ mod oauth_callback;
 mod order;
 #[cfg(feature = "sign-in")]
 mod page;
+mod plugin;
+mod uri_component;
 
 pub use self::bearer_key::{BearerKeyLayer, BearerKeyService};
 pub use self::body::ResponseBody;
@@ -25,3 +27,4 @@ pub use self::identity::{IdentityLayer, IdentityService};
 pub use self::oauth_callback::{OAuthCallbackFuture, OAuthCallbackLayer, OAuthCallbackService};
 #[cfg(feature = "axum")]
 pub(crate) use self::order::JudgedBy;
+pub use self::plugin::{PathPolicy, Plugin};

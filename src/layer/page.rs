@@ -7,6 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::uri_component;
 use crate::secret::digest::sha256;
 
 /// A document and the `Content-Security-Policy` it is to be served with.
@@ -128,34 +129,13 @@ pub(crate) fn html_escape(text: &str) -> String {
     out
 }
 
-/// Text for a single-quoted script literal that is read by `decodeURIComponent`.
-///
-/// This is `encodeURIComponent` with the apostrophe encoded as well. What is left can end neither
-/// the literal, nor the script element, nor the line.
-pub(crate) fn percent_encode(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(text.len() * 3);
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => out.push(char::from(byte)),
-            b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'(' | b')' => out.push(char::from(byte)),
-            _ => {
-                out.push('%');
-                out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-                out.push(char::from(DIGITS[usize::from(byte & 15)]));
-            }
-        }
-    }
-    out
-}
-
 /// The script between the frame's tags.
 ///
 /// It waits before it closes because the opener looks every 100 ms whether its popup is gone, and
 /// must find the messages first.
 fn popup_script(response: &serde_json::Value, origin: &str) -> String {
-    let data = percent_encode(&response.to_string());
-    let origin = percent_encode(origin);
+    let data = uri_component::encode(&response.to_string());
+    let origin = uri_component::encode(origin);
     format!(
         "\n\
          (() => {{\n\
@@ -272,26 +252,6 @@ mod tests {
             "&lt;a href=&#39;x&#39; title=&quot;y&quot;&gt;&amp;amp;"
         );
         assert_eq!(html_escape("Grüße, 世界"), "Grüße, 世界");
-    }
-
-    #[test]
-    fn percent_encoding_is_that_of_encode_uri_component_and_the_apostrophe() {
-        let kept = "ABCXYZabcxyz0189-_.!~*()";
-        assert_eq!(percent_encode(kept), kept);
-        assert_eq!(percent_encode("'"), "%27");
-        assert_eq!(
-            percent_encode("https://app.example.test:3000"),
-            "https%3A%2F%2Fapp.example.test%3A3000"
-        );
-        assert_eq!(
-            percent_encode(r#"{"a":"b c+d&e=f"}"#),
-            "%7B%22a%22%3A%22b%20c%2Bd%26e%3Df%22%7D"
-        );
-        assert_eq!(percent_encode("é\u{2028}😀"), "%C3%A9%E2%80%A8%F0%9F%98%80");
-        assert_eq!(
-            percent_encode("</script>\\\n\0"),
-            "%3C%2Fscript%3E%5C%0A%00"
-        );
     }
 
     #[test]

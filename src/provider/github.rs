@@ -234,8 +234,10 @@ impl GitHubProvider {
             access_token: tokens.access_token,
             id_token: None,
             refresh_token,
-            // GitHub separates with commas; the frontend splits at spaces, commas and bars alike.
-            scope: tokens.scope.map(|scope| scope.replace(',', " ")),
+            // What GitHub answers is not what was asked for: a wide scope stands for those that it covers, and
+            // a GitHub App has none. Backstage's frontend would ask for the missing ones again and again, so
+            // the scopes of the request count (spec sections 2.4 and 10.1).
+            scope: None,
             expires_in: tokens.expires_in,
         };
         Ok((profile, grant))

@@ -30,6 +30,7 @@ pub(super) async fn verify(
     expected: &Expected<'_>,
 ) -> Result<Map<String, Value>, ProviderError> {
     let invalid = |reason: &str| ProviderError::invalid(format!("ID token: {reason}"));
+    let foreign = |reason: &str| ProviderError::foreign(format!("ID token: {reason}"));
     let jws = Jws::parse(token).map_err(|e| match e {
         JwsError::Header(reason) => invalid(reason),
         JwsError::NotJws | JwsError::Encrypted => invalid("not a signed token"),
@@ -43,8 +44,9 @@ pub(super) async fn verify(
     }
     let claims = jws.claims().map_err(invalid)?;
     if !is_issuer(&claims, &provider.issuer) {
-        return Err(invalid("its iss is not the provider's"));
+        return Err(foreign("its iss is not the provider's"));
     }
+    check_audience(&claims, expected.client_id).map_err(foreign)?;
     let (keys, key_id) = (&provider.keys, jws.header.key_id.as_deref());
     let found = match keys.look_up_now(algorithm, key_id) {
         Lookup::Wait(fetch) => {
@@ -78,22 +80,26 @@ fn accepts(algorithm: Algorithm, registered: Option<Algorithm>, published: &[Str
         && (published.is_empty() || published.contains(&algorithm))
 }
 
-fn check_claims(
-    claims: &Map<String, Value>,
-    algorithm: Algorithm,
-    expected: &Expected<'_>,
-) -> Result<(), &'static str> {
+fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), &'static str> {
     let meant_for = audiences(claims).ok_or("its aud is missing or malformed")?;
-    if meant_for != [expected.client_id] {
+    if meant_for != [client_id] {
         // Others beside us are not trusted (rule 3), so that azp has no case left but this one:
         return Err("its aud is not this client alone");
     }
     if claims
         .get("azp")
-        .is_some_and(|azp| azp.as_str() != Some(expected.client_id))
+        .is_some_and(|azp| azp.as_str() != Some(client_id))
     {
         return Err("its azp is another client");
     }
+    Ok(())
+}
+
+fn check_claims(
+    claims: &Map<String, Value>,
+    algorithm: Algorithm,
+    expected: &Expected<'_>,
+) -> Result<(), &'static str> {
     time_verdict(claims, expected.now)?;
     if !claims.contains_key("iat") {
         return Err("iat is missing");

@@ -114,6 +114,8 @@ pub(crate) struct ProviderError {
 pub(crate) enum ProviderErrorKind {
     /// It said something that cannot be believed.
     Invalid,
+    /// It spoke of somebody else, to somebody else, or as somebody else.
+    Foreign,
     /// It refused the code or the refresh token.
     Refused,
     /// It is out of reach, or answers with errors of its own.
@@ -124,6 +126,13 @@ impl ProviderError {
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self {
             kind: ProviderErrorKind::Invalid,
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn foreign(detail: impl Into<String>) -> Self {
+        Self {
+            kind: ProviderErrorKind::Foreign,
             detail: detail.into(),
         }
     }

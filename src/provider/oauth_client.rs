@@ -131,7 +131,7 @@ impl OAuthClient {
         .boxed()
     }
 
-    /// Renews by refresh token.
+    /// Renews by refresh token, which stays good unless there is a new one (RFC 6749 section 6).
     pub(crate) fn refresh(
         &self,
         refresh_token: &str,
@@ -140,11 +140,12 @@ impl OAuthClient {
         let Self { inner, caller } = self.clone();
         async move {
             let request = inner.exchange_refresh_token(&token);
-            request
-                .request_async(&caller)
-                .await
-                .map(TokenResponse::from)
-                .map_err(token_error)
+            let tokens = request.request_async(&caller).await.map_err(token_error)?;
+            let mut tokens = TokenResponse::from(tokens);
+            tokens
+                .refresh_token
+                .get_or_insert_with(|| Secret::new(token.secret().clone()));
+            Ok(tokens)
         }
         .boxed()
     }
@@ -234,7 +235,6 @@ fn token_error(error: RequestTokenError<HttpError, BasicErrorResponse>) -> Provi
                 "invalid_grant"
                 | "access_denied"
                 | "bad_verification_code"
-                | "incorrect_client_credentials"
                 | "bad_refresh_token" => ProviderError::refused(detail),
                 _ => ProviderError::unavailable(detail),
             }

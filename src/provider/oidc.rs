@@ -332,13 +332,15 @@ impl OidcProvider {
             .get("sub")
             .is_some_and(|sub| info.get("sub") != Some(sub))
         {
-            return Err(ProviderError::invalid(
+            return Err(ProviderError::foreign(
                 "userinfo is about somebody else (sub)",
             ));
         }
         // Whether an address is verified is said of the address beside it, and of no other.
         if claims.contains_key("email") {
             info.remove("email_verified");
+        } else {
+            claims.remove("email_verified");
         }
         for (name, value) in info {
             // What the signed token says is not overwritten.

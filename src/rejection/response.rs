@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use serde_json::json;
 
 use super::{Challenge, Rejection, RejectionKind};
@@ -27,7 +27,7 @@ enum AudienceKind {
 impl Audience {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         let headers = request.headers();
-        let kind = if starts_with(headers, &CONTENT_TYPE, "application/grpc") {
+        let kind = if is_grpc(request) {
             AudienceKind::Grpc
         } else if is_navigation(request.method(), headers) {
             AudienceKind::Navigation
@@ -116,6 +116,17 @@ fn redirect(to: HeaderValue) -> Response<Bytes> {
     response
 }
 
+/// A call that reads its status from trailers. To anybody else an answer of status 200 would be a pass.
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let next = media_type.and_then(|text| text.get("application/grpc".len()));
+    request.method() == Method::POST
+        && request.version() >= Version::HTTP_2
+        && starts_with(headers, &CONTENT_TYPE, "application/grpc")
+        && matches!(next, None | Some(b'+' | b';'))
+}
+
 /// A document that a person asked for: `Sec-Fetch-*` says so, or an old browser's `Accept` begins with HTML.
 fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     if !matches!(*method, Method::GET | Method::HEAD) {
@@ -144,7 +155,14 @@ mod tests {
     use super::*;
 
     fn audience(method: &str, headers: &[(&str, &str)]) -> AudienceKind {
-        let mut request = Request::builder().method(method).uri("/x?code=secret");
+        audience_of(Version::HTTP_2, method, headers)
+    }
+
+    fn audience_of(version: Version, method: &str, headers: &[(&str, &str)]) -> AudienceKind {
+        let mut request = Request::builder()
+            .version(version)
+            .method(method)
+            .uri("/x?code=secret");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -177,9 +195,17 @@ mod tests {
             ("GET", &[("accept", "application/json, text/html")], Program),
             ("GET", &[], Program),
             ("POST", &[("content-type", "application/grpc+proto")], Grpc),
+            ("POST", &[("content-type", "application/grpc")], Grpc),
+            ("POST", &[("content-type", "application/grpc;x=y")], Grpc),
+            ("POST", &[("content-type", "application/grpc-web")], Program),
+            ("POST", &[("content-type", "application/grpcfoo")], Program),
+            ("GET", &[("content-type", "application/grpc")], Program),
         ] {
             assert_eq!(audience(method, headers), expected, "{method} {headers:?}");
         }
+        // Over HTTP/1 there is no gRPC: whoever looks at the status there must not see a 200.
+        let grpc = [("content-type", "application/grpc")];
+        assert_eq!(audience_of(Version::HTTP_11, "POST", &grpc), Program);
     }
 
     #[test]

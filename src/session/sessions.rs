@@ -8,7 +8,7 @@ use http::{HeaderMap, Uri};
 
 use super::{Family, Session};
 use crate::clock::Clock;
-use crate::credential::{CookieName, Cookies, SiteRule, strip_cookies};
+use crate::credential::{CookieName, Cookies, MalformedCredential, SiteRule, strip_cookies};
 use crate::error::ConfigMistake;
 use crate::http_client::check_url;
 use crate::identity::VerifiedIdentity;
@@ -127,9 +127,24 @@ impl Sessions {
 
     /// The living session that a request's cookies hold; a dead, broken or foreign cookie is no session.
     pub(crate) fn open(&self, headers: &HeaderMap) -> Option<Session> {
-        let plain = Cookies::of(headers).open(&self.0.keys, &self.0.name)?;
-        let session = Session::parse(&plain)?;
-        (session.expires_at() > self.0.clock.now()).then_some(session)
+        self.recognise(headers).ok()?.filter(|s| self.is_alive(s))
+    }
+
+    /// The session that a request's cookies hold, dead or alive; `None` if what they hold is none of ours.
+    ///
+    /// # Errors
+    ///
+    /// If there are two of ours.
+    pub(crate) fn recognise(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<Option<Session>, MalformedCredential> {
+        let plain = Cookies::of(headers).open_one(&self.0.keys, &self.0.name)?;
+        Ok(plain.and_then(|plain| Session::parse(&plain)))
+    }
+
+    pub(crate) fn is_alive(&self, session: &Session) -> bool {
+        session.expires_at() > self.0.clock.now()
     }
 
     /// Whether a request carries the cookie, be it good or bad.

@@ -236,6 +236,7 @@ impl SignInBuilder {
             environment: self.environment.into(),
             rule,
             origins,
+            order: in_order(&self.providers),
             providers,
             guest,
             catalog: self.catalog,
@@ -253,15 +254,13 @@ impl SignInBuilder {
         let url = Url::parse(&self.public_url).ok().filter(|url| {
             let scheme = url.scheme() == "https"
                 || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback));
-            scheme && url.username().is_empty() && url.query().is_none() && url.fragment().is_none()
+            let plain = url.username().is_empty() && url.password().is_none();
+            scheme && plain && url.query().is_none() && url.fragment().is_none()
         });
         if url.is_none() {
             mistakes.push(ConfigMistake::new(
                 "backend.baseUrl",
-                format!(
-                    "expected an https URL, or http on a loopback host, found {:?}",
-                    self.public_url
-                ),
+                "expected an https URL, or http on a loopback host, without user information",
             ));
         }
         url
@@ -284,6 +283,17 @@ impl SignInBuilder {
         let current = keys.next().unwrap_or_else(SealingKey::random);
         Some(SealingKeys::new(current, keys))
     }
+}
+
+/// Each id once.
+fn in_order(providers: &[NewProvider]) -> Vec<Box<str>> {
+    let mut order: Vec<Box<str>> = Vec::new();
+    for id in providers.iter().map(|new| new.id.as_str()) {
+        if !order.iter().any(|known| &**known == id) {
+            order.push(id.into());
+        }
+    }
+    order
 }
 
 fn is_path(path: &str) -> bool {

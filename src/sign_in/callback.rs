@@ -37,6 +37,20 @@ impl Inner {
         provider: &str,
         params: &Params,
         headers: &HeaderMap,
+    ) -> Result<Completion, SignInError> {
+        // Nobody is sent back to a provider that has no callback: this is no person's request.
+        if self.is_guest(provider) {
+            return Err(SignInError::not_implemented());
+        }
+        self.environments(provider)?;
+        Ok(self.complete_attempt(provider, params, headers).await)
+    }
+
+    async fn complete_attempt(
+        &self,
+        provider: &str,
+        params: &Params,
+        headers: &HeaderMap,
     ) -> Completion {
         let failed = |error| Completion {
             end: End::Page(error),
@@ -47,9 +61,6 @@ impl Inner {
             Ok(None) => return failed(SignInError::input("The sign-in has no state")),
             Err(error) => return failed(error),
         };
-        if let Err(error) = self.environments(provider) {
-            return failed(error);
-        }
         let mut cookies = Attempt::clear(self, headers, &state);
         let attempt = match self.take_attempt(provider, &state, params, headers).await {
             Ok(Some(attempt)) => attempt,
@@ -208,7 +219,8 @@ impl Inner {
         Ok(response)
     }
 
-    /// A session and a token for a resolved user. Whatever other sign-in's session the browser brought ends (LF-16).
+    /// A session and a token for a resolved user. Whatever other session the browser brought ends (LF-16), unless it is
+    /// the same person's by another provider: people are signed in with two side by side.
     pub(super) async fn begin_session(
         &self,
         resolved: &Resolved,
@@ -234,9 +246,13 @@ impl Inner {
                 "This account owns too much for a session cookie",
             )
         })?;
-        let other = self.sessions.open(headers).map(|old| old.family);
-        if let Some(other) = other.filter(|other| *other != parts.family) {
-            self.sessions.revoke(&other).await?;
+        let old = self.sessions.open(headers);
+        let ends = old.filter(|old| {
+            let beside = old.provider != parts.provider && old.person.user == session.person.user;
+            old.family != parts.family && !beside
+        });
+        if let Some(old) = ends {
+            self.sessions.revoke(&old.family).await?;
         }
         cookies.extend(lines);
         Ok(identity)

@@ -125,7 +125,7 @@ impl NewProvider {
 }
 
 /// One segment of a path that needs no escape, and is not one of our own.
-fn is_segment(id: &str) -> bool {
+pub(crate) fn is_segment(id: &str) -> bool {
     !id.is_empty()
         && id != "v1"
         && id.len() <= 64

@@ -22,6 +22,8 @@ pub(crate) struct SignInError {
 pub(crate) enum SignInErrorKind {
     Input,
     Authentication,
+    /// A token that is no good, told from none.
+    InvalidToken,
     NotAllowed,
     NotFound,
     NotImplemented,
@@ -60,6 +62,11 @@ impl SignInError {
 
     pub(crate) fn not_allowed(message: impl Into<String>) -> Self {
         Self::new(SignInErrorKind::NotAllowed, message)
+    }
+
+    /// What a provider without a page of its own answers where others have one.
+    pub(crate) fn not_implemented() -> Self {
+        Self::new(SignInErrorKind::NotImplemented, "Not implemented")
     }
 
     /// Adds what only the operator should read.
@@ -106,7 +113,9 @@ impl SignInError {
     pub(crate) fn name(&self) -> &'static str {
         match self.kind {
             SignInErrorKind::Input => "InputError",
-            SignInErrorKind::Authentication => "AuthenticationError",
+            SignInErrorKind::Authentication | SignInErrorKind::InvalidToken => {
+                "AuthenticationError"
+            }
             SignInErrorKind::NotAllowed => "NotAllowedError",
             SignInErrorKind::NotFound => "NotFoundError",
             SignInErrorKind::NotImplemented => "NotImplementedError",
@@ -117,7 +126,9 @@ impl SignInError {
     pub(crate) fn status(&self) -> StatusCode {
         match self.kind {
             SignInErrorKind::Input => StatusCode::BAD_REQUEST,
-            SignInErrorKind::Authentication => StatusCode::UNAUTHORIZED,
+            SignInErrorKind::Authentication | SignInErrorKind::InvalidToken => {
+                StatusCode::UNAUTHORIZED
+            }
             SignInErrorKind::NotAllowed => StatusCode::FORBIDDEN,
             SignInErrorKind::NotFound => StatusCode::NOT_FOUND,
             SignInErrorKind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
@@ -129,7 +140,7 @@ impl SignInError {
 impl From<ProviderError> for SignInError {
     fn from(error: ProviderError) -> Self {
         let shown = match error.kind {
-            ProviderErrorKind::Invalid => {
+            ProviderErrorKind::Invalid | ProviderErrorKind::Foreign => {
                 Self::authentication("The identity provider's answer could not be verified")
             }
             ProviderErrorKind::Refused => {

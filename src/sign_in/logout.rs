@@ -8,6 +8,7 @@ use super::refresh::{Answer, Failure};
 use super::{Inner, Params, SignInError};
 use crate::credential::Cookies;
 use crate::http_client::is_loopback;
+use crate::session::Family;
 use crate::store::StoreError;
 
 impl Inner {
@@ -22,23 +23,19 @@ impl Inner {
         params: &Params,
         headers: &HeaderMap,
     ) -> Result<Answer, Failure> {
-        let guest = self.is_guest(provider);
-        if !guest {
-            self.environments(provider)?;
-        }
+        let entry = match self.is_guest(provider) {
+            true => None,
+            false => Some(self.environment(provider, params)?.0),
+        };
         self.check_caller(headers)?;
-        let environment = params.get("env")?;
-        let cookies = self.forget(provider, headers);
+        let cookies = self.forget(provider, None, headers);
         // Even where the end can't be told to other nodes, this browser forgets.
         if let Err(error) = self.revoke_all(provider, headers).await {
             let error = SignInError::from(error);
             return Err(Failure { error, cookies });
         }
         let mut body = None;
-        if let Some(entry) = environment
-            .filter(|_| !guest)
-            .and_then(|env| self.entry(provider, env).ok())
-        {
+        if let Some(entry) = entry {
             let url = entry
                 .provider
                 .sign_out(self.origins.app())
@@ -49,30 +46,39 @@ impl Inner {
         Ok(Answer { body, cookies })
     }
 
-    /// Ends every sign-in that this request shows: whichever provider's, for all of it is forgotten here.
+    /// Ends the sign-in with this provider. One with another provider beside it goes on, and keeps its session.
     async fn revoke_all(&self, provider: &str, headers: &HeaderMap) -> Result<(), StoreError> {
         let session = self.sessions.open(headers);
-        if let Some(session) = &session {
+        if let Some(session) = session.filter(|session| session.provider == provider) {
             self.sessions.revoke(&session.family).await?;
-            tracing::info!(target: "tower_identity", provider = session.provider, user = session.person.user, "signed out");
+            tracing::info!(target: "tower_identity", provider, user = session.person.user, "signed out");
         }
-        // A session that has run out may have left what renews it.
+        // A session that has run out, or given way to another provider's, may have left what renews it.
         if let Some(renewal) = self.renewal(provider, headers) {
             self.sessions.revoke(&renewal.family).await?;
         }
         Ok(())
     }
 
-    /// The lines by which a browser forgets the session, and what renews it.
-    pub(super) fn forget(&self, provider: &str, headers: &HeaderMap) -> Vec<HeaderValue> {
-        let mut cookies = self.sessions.clear(headers);
-        let session = self.sessions.open(headers).map(|session| session.provider);
-        let other = session.filter(|other| other != provider);
-        for provider in std::iter::once(provider).chain(other.as_deref()) {
-            for kind in ["refresh-token", "granted-scope"] {
-                let (name, set) = self.provider_cookie(provider, kind);
-                cookies.extend(set.clear(&name, Cookies::of(headers)));
-            }
+    /// The lines by which a browser forgets the sign-in with a provider: what renews it, and the session, unless that
+    /// is another's.
+    pub(super) fn forget(
+        &self,
+        provider: &str,
+        family: Option<&Family>,
+        headers: &HeaderMap,
+    ) -> Vec<HeaderValue> {
+        let session = self.sessions.open(headers);
+        let another = session.is_some_and(|session| {
+            session.provider != provider && family.is_none_or(|family| session.family != *family)
+        });
+        let mut cookies = match another {
+            true => Vec::new(),
+            false => self.sessions.clear(headers),
+        };
+        for kind in ["refresh-token", "granted-scope"] {
+            let (name, set) = self.provider_cookie(provider, kind);
+            cookies.extend(set.clear(&name, Cookies::of(headers)));
         }
         cookies
     }

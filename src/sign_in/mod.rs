@@ -13,6 +13,7 @@ mod refresh;
 mod renewals;
 mod resolver;
 mod start;
+mod user_info;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,7 +26,7 @@ use http::header::ORIGIN;
 pub use self::builder::SignInBuilder;
 pub(crate) use self::callback::{Completion, End};
 #[cfg(feature = "app-config")]
-pub(crate) use self::entries::NewProvider;
+pub(crate) use self::entries::{NewProvider, is_segment};
 pub(crate) use self::error::{SignInError, SignInErrorKind};
 use self::origins::Origins;
 pub(crate) use self::params::Params;
@@ -75,6 +76,8 @@ pub(crate) struct Inner {
     rule: SiteRule,
     origins: Origins,
     providers: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
+    /// Their ids, in the order in which they were added.
+    order: Vec<Box<str>>,
     guest: Option<GuestEntry>,
     catalog: Option<Arc<dyn Catalog>>,
     sealing: SealingKeys,
@@ -169,21 +172,20 @@ impl SignIn {
         &self.0.tokens
     }
 
-    /// The providers of its environment, in the order of their ids.
+    /// The providers of its environment, in the order in which they were added; the guest last.
     #[must_use]
     pub fn providers(&self) -> Vec<ProviderInfo> {
-        let oauth = self
-            .0
-            .providers
-            .iter()
-            .filter(|(_, envs)| envs.contains_key(&self.0.environment));
+        let here = |id: &str| {
+            let environments = self.0.providers.get(id);
+            environments.is_some_and(|all| all.contains_key(&self.0.environment))
+        };
+        let oauth = self.0.order.iter().filter(|id| here(id));
         let mut list: Vec<_> = oauth
-            .map(|(id, _)| ProviderInfo {
+            .map(|id| ProviderInfo {
                 id: id.to_string(),
                 is_proxy: false,
             })
             .collect();
-        list.sort_by(|a, b| a.id.cmp(&b.id));
         if self.0.guest.as_ref().is_some_and(|guest| guest.allowed) {
             list.push(ProviderInfo {
                 id: "guest".into(),
@@ -209,6 +211,36 @@ impl Inner {
 
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    pub(crate) fn app_url(&self) -> &str {
+        self.origins.app().as_str()
+    }
+
+    /// The id of a provider as it is configured: paths ignore case, as Backstage's do.
+    pub(crate) fn id_of<'a>(&'a self, named: &'a str) -> &'a str {
+        if self.guest.is_some() && named.eq_ignore_ascii_case("guest") {
+            return "guest";
+        }
+        if self.providers.contains_key(named) {
+            return named;
+        }
+        let mut ids = self.providers.keys();
+        ids.find(|id| id.eq_ignore_ascii_case(named))
+            .map_or(named, |id| id)
+    }
+
+    /// The environment that a request names, which the provider must be set up in.
+    fn environment<'a>(
+        &self,
+        provider: &str,
+        params: &'a Params,
+    ) -> Result<(&Entry, &'a str), SignInError> {
+        self.environments(provider)?;
+        let environment = params
+            .get("env")?
+            .ok_or_else(|| SignInError::input("Must specify 'env' query to select environment"))?;
+        Ok((self.entry(provider, environment)?, environment))
     }
 
     /// The provider of a path, whatever the environment.

@@ -23,24 +23,24 @@ impl Origins {
         base_path: &str,
     ) -> Result<Self, Vec<ConfigMistake>> {
         let mut mistakes = Vec::new();
-        let mut parse = |text: &str| match Url::parse(text) {
+        let mut parse = |key: &str, text: &str| match Url::parse(text) {
             Ok(url)
                 if matches!(url.scheme(), "https" | "http")
                     && url.has_host()
-                    && url.username().is_empty() =>
+                    && url.username().is_empty()
+                    && url.password().is_none() =>
             {
                 Some(url)
             }
             _ => {
-                mistakes.push(ConfigMistake::new(
-                    "app.baseUrl",
-                    format!("expected an http or https URL, found {text:?}"),
-                ));
+                let message = "expected an http or https URL without user information";
+                mistakes.push(ConfigMistake::new(key, message));
                 None
             }
         };
-        let app = parse(app_url);
-        let more: Vec<_> = more.iter().filter_map(|text| parse(text)).collect();
+        let app = parse("app.baseUrl", app_url);
+        let more = more.iter().filter_map(|text| parse("allowed origin", text));
+        let more: Vec<_> = more.collect();
         let Some(app) = app.filter(|_| mistakes.is_empty()) else {
             return Err(mistakes);
         };

@@ -12,7 +12,7 @@ use crate::catalog::{CatalogError, UserQuery};
 use crate::credential::Cookies;
 use crate::identity::EntityRef;
 use crate::provider::{Grant, ProviderErrorKind};
-use crate::session::{Family, Person};
+use crate::session::{Family, Person, Session};
 
 /// A provider's refresh token, and whose it is: sealed into a cookie of its own.
 #[derive(Deserialize, Serialize)]
@@ -58,17 +58,12 @@ impl Inner {
         params: &Params,
         headers: &HeaderMap,
     ) -> Result<Answer, Failure> {
-        if !self.is_guest(provider) {
-            self.environments(provider)?;
-        }
-        self.check_caller(headers)?;
         if self.is_guest(provider) {
+            self.check_caller(headers)?;
             return Ok(self.guest(headers).await?);
         }
-        let environment = params
-            .get("env")?
-            .ok_or_else(|| SignInError::input("Must specify 'env' query to select environment"))?;
-        let entry = self.entry(provider, environment)?;
+        let (entry, environment) = self.environment(provider, params)?;
+        self.check_caller(headers)?;
         let renewed = match self.renewal(provider, headers) {
             Some(renewal) if renewal.environment == environment => {
                 self.renew(entry, provider, renewal, headers).await
@@ -99,12 +94,13 @@ impl Inner {
         let family = &renewal.family;
         // A cookie that a neighbour planted must not make somebody else of whoever is signed in.
         let session = self.sessions.open(headers);
-        if session
-            .as_ref()
-            .is_some_and(|session| session.family != *family)
-        {
+        let other = |session: &Session| {
+            let person = renewal.person.as_ref();
+            session.family != *family && person.is_some_and(|p| p.user != session.person.user)
+        };
+        if session.as_ref().is_some_and(other) {
             return Err(missing()
-                .because("the refresh token is another sign-in's")
+                .because("the refresh token is somebody else's")
                 .into());
         }
         self.check_alive(family).await?;
@@ -113,8 +109,13 @@ impl Inner {
         let renewed = self.renewals.renew(&entry.provider, &key, token).await;
         let renewed = match renewed {
             Ok(renewed) => renewed,
-            // Whom the provider has refused for good is signed out here as well (RF-04, RF-10).
-            Err(error) if error.kind == ProviderErrorKind::Refused => {
+            // Whom the provider has refused for good, or taken for another, is signed out here as well (RF-04, RF-07).
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ProviderErrorKind::Refused | ProviderErrorKind::Foreign
+                ) =>
+            {
                 return Err(self.end(provider, family, error.into(), headers).await);
             }
             Err(error) => return Err(SignInError::from(error).into()),
@@ -217,7 +218,7 @@ impl Inner {
             Ok(()) => error,
             Err(store) => error.because(store.to_string()),
         };
-        let cookies = self.forget(provider, headers);
+        let cookies = self.forget(provider, Some(family), headers);
         Failure { error, cookies }
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use super::attempt::Attempt;
-use super::{Inner, Params, SignInError, SignInErrorKind};
+use super::{Inner, Params, SignInError};
 use crate::credential::Cookies;
 
 /// All scopes together, at most.
@@ -29,10 +29,7 @@ impl Inner {
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
         if self.is_guest(provider) {
-            return Err(SignInError::new(
-                SignInErrorKind::NotImplemented,
-                "Not implemented",
-            ));
+            return Err(SignInError::not_implemented());
         }
         self.environments(provider)?;
         // A page's script, image or frame may neither begin a sign-in nor collect its cookies (LF-04, LF-15).
@@ -47,10 +44,7 @@ impl Inner {
                 "A sign-in starts by navigating to this address",
             ));
         }
-        let environment = params
-            .get("env")?
-            .ok_or_else(|| SignInError::input("Must specify 'env' query to select environment"))?;
-        let entry = self.entry(provider, environment)?;
+        let (entry, environment) = self.environment(provider, params)?;
         let origin = match params.get("origin")? {
             Some(origin) => self.origins.check(origin)?,
             None => self.origins.app_origin(),

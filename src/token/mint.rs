@@ -14,8 +14,8 @@ use crate::secret::encoding::base64url;
 use crate::verify::Issuer;
 use crate::verify::jwt::{kind, limited};
 
-/// A longer token is refused when it is minted, not by some server's header limit later on.
-const MAX_TOKEN: usize = 32_768;
+/// A token that no layer would read is refused when it is minted, not at every request later on.
+const MAX_TOKEN: usize = crate::credential::MAX_LENGTH;
 
 /// Mints the portal's tokens.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// If it would be longer than 32 768 characters.
+    /// If it would be longer than 16 KiB: a layer would not read it.
     pub fn mint_user(
         &self,
         user: &EntityRef,
@@ -135,7 +135,7 @@ impl fmt::Debug for MintedToken {
 
 impl fmt::Display for TokenTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the token would be longer than 32768 characters")
+        f.write_str("the token would be longer than 16 KiB")
     }
 }
 

@@ -136,8 +136,8 @@ fn op_01_a_bad_file_lists_every_mistake_with_its_line() {
             (3, "[1].id"),
             (3, "[1].subject"),
             (3, "[1].expiresAt"),
-            (6, "[2]"),
-            (7, "[3]"),
+            (5, "[2]"),
+            (7, "[3].subject"),
             (8, "[4]"),
         ],
         "{error}"

@@ -21,7 +21,6 @@ use tower_identity::verify::{Outcome, Verify, verify_fn};
 use tower_identity::{ApiKey, BearerKeyLayer};
 
 use self::echo::Echo;
-use self::support::Answer;
 
 const BARE: &str = "Bearer realm=\"tower-identity\"";
 const INVALID: &str = "Bearer realm=\"tower-identity\", error=\"invalid_token\"";
@@ -59,14 +58,6 @@ impl Keys {
         let last = text.pop();
         text.push(if last == Some('0') { '1' } else { '0' });
         text
-    }
-}
-
-impl Answer {
-    /// What the inner service saw of a credential's header.
-    #[track_caller]
-    fn saw(&self, name: &str) -> Option<&str> {
-        self.header(&format!("saw-{name}"))
     }
 }
 

@@ -39,7 +39,7 @@ async fn er_06_a_navigation_goes_to_the_sign_in_page_and_a_program_gets_a_401() 
         let location = answer.header("location").unwrap();
         assert_eq!(
             location,
-            "/welcome?return_to=/docs/a%2Bb%3Fq%3D1%26x%3D%252F"
+            "/welcome?return_to=%2Fdocs%2Fa%2Bb%3Fq%3D1%26x%3D%252F"
         );
     }
     for (method, headers) in [
@@ -83,13 +83,13 @@ async fn rd_01_where_to_return_to_is_one_value_of_our_own_path() {
             .with_sign_in_page("/"),
     );
     for (target, expected) in [
-        ("/", "/?return_to=/"),
+        ("/", "/?return_to=%2F"),
         (
             "/a?return_to=https://evil.example",
-            "/?return_to=/a%3Freturn_to%3Dhttps%3A//evil.example",
+            "/?return_to=%2Fa%3Freturn_to%3Dhttps%3A%2F%2Fevil.example",
         ),
-        ("/a%0d%0ax", "/?return_to=/a%250d%250ax"),
-        ("http://evil.example/a", "/?return_to=/a"),
+        ("/a%0d%0ax", "/?return_to=%2Fa%250d%250ax"),
+        ("http://evil.example/a", "/?return_to=%2Fa"),
     ] {
         let answer = send(&service, request("GET", target, &NAVIGATE)).await;
         assert_eq!(answer.header("location"), Some(expected), "{target}");

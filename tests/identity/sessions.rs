@@ -29,9 +29,8 @@ async fn se_02_se_03_a_planted_cookie_neither_hides_the_session_nor_replaces_it(
         format!("{one}; tid-session=junk"),
         format!("tid-session.0=junk; {one}"),
     ] {
-        send(&service, get(&[("cookie", &line)]))
-            .await
-            .passed(GUEST);
+        let answer = send(&service, get(&[("cookie", &line)])).await;
+        assert_eq!(answer.passed(GUEST).saw("cookie"), None);
     }
     let (_, value) = one.split_once('=').unwrap();
     for name in [

@@ -16,9 +16,10 @@ use tower_identity::{
 
 use super::CANARY;
 use super::browser::{self, Browser};
+use super::everybody::{Portal, REDIRECT};
 use super::overheard::Seen;
 use super::portal;
-use super::socket::{POPUP, Portal, REDIRECT, frame};
+use super::site::{POPUP, frame};
 use super::support::{get, request, send};
 
 /// Signs people in by all ways, renews, signs them out, and does what goes wrong besides.
@@ -75,7 +76,7 @@ pub(crate) async fn people(portal: &Portal, seen: &Seen) {
     seen.jar(&guest);
     assert_eq!(guest.get(&portal.at("/api/whoami")).await.status, 401);
     // A provider that is away in the middle of it.
-    let back = guest.begin(portal, "oidc", "user=ada", POPUP).await;
+    let back = guest.begin(&portal.url, "oidc", "user=ada", POPUP).await;
     seen.query(&back);
     portal.provider.pause();
     guest.get(&back).await;

@@ -5,12 +5,14 @@
 
 #[path = "../support/browser.rs"]
 mod browser;
+#[path = "../support/everybody.rs"]
+mod everybody;
 mod flows;
 mod overheard;
 #[path = "../support/portal.rs"]
 mod portal;
-#[path = "../support/socket.rs"]
-mod socket;
+#[path = "../support/site.rs"]
+mod site;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -34,8 +36,8 @@ use tower_identity::token::TokenIssuer;
 use tower_identity::verify::api_key::{ApiKeys, KeyRecord};
 use tower_identity::{ApiKey, BearerKeyLayer, OAuthCallbackLayer, Secret};
 
+use self::everybody::Portal;
 use self::overheard::{Log, Overheard, Seen};
-use self::socket::Portal;
 use self::support::get;
 
 const CANARY: &str = "canary-0123456789-abcdefghij-canary";

@@ -72,4 +72,10 @@ impl Answer {
         );
         self
     }
+
+    /// What the inner service saw of a credential's header.
+    #[track_caller]
+    pub(crate) fn saw(&self, name: &str) -> Option<&str> {
+        self.header(&format!("saw-{name}"))
+    }
 }

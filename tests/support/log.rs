@@ -31,7 +31,7 @@ impl Log {
         Self(())
     }
 
-    /// The lines of one level so far.
+    /// The lines of one level so far, or all of them if it is empty.
     pub(crate) fn lines(&self, level: &str) -> Vec<String> {
         let bytes = LINES.with_borrow(|lines| lines.clone().unwrap_or_default());
         let text = String::from_utf8(bytes).unwrap();

@@ -1,5 +1,6 @@
 //! The answers of the sign-in's paths.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -15,12 +16,13 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
 use super::Route;
-use crate::credential::BearerToken;
 use crate::layer::page::{ErrorPage, Page, error_page, popup_frame};
+use crate::layer::plugin::{Endpoint, Plugin};
 use crate::rejection::{Challenge, RejectionKind};
 use crate::secret::random;
-use crate::sign_in::{Completion, End, Failure, Params, SignIn, SignInError, SignInErrorKind};
-use crate::verify::{Outcome, Verify as _};
+use crate::sign_in::{
+    Completion, End, Failure, Inner, Params, SignIn, SignInError, SignInErrorKind,
+};
 
 /// A form of ours is never larger.
 const MAX_FORM: usize = 64 * 1024;
@@ -30,6 +32,7 @@ const FORM_DEADLINE: Duration = Duration::from_secs(10);
 /// Answers a request that is for the sign-in.
 pub(super) fn answer<B>(
     sign_in: SignIn,
+    plugin: Arc<Plugin>,
     route: Route,
     request: Request<B>,
 ) -> BoxFuture<'static, Response<Bytes>>
@@ -61,13 +64,14 @@ where
             }
             _ => Bytes::new(),
         };
-        respond(&sign_in, &route, &parts, &form).await
+        respond(&sign_in, &plugin, &route, &parts, &form).await
     }
     .boxed()
 }
 
 async fn respond(
     sign_in: &SignIn,
+    plugin: &Plugin,
     route: &Route,
     parts: &request::Parts,
     form: &Bytes,
@@ -77,58 +81,95 @@ async fn respond(
     let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
     let get = parts.method == Method::GET;
     let post = parts.method == Method::POST;
+    // What anybody may read has a head as well (RFC 9110 section 9.3.2).
+    let read = get || parts.method == Method::HEAD;
     let result: Result<Response<Bytes>, Failure> = match route {
-        Route::Start(provider) if get => match engine.start(provider, &query, headers).await {
-            Ok(started) => Ok(redirect(started.location.as_str(), started.cookies, get)),
-            // A person sees this one.
-            Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
-            Err(error) => Err(error.into()),
-        },
+        Route::Start(named) if get => {
+            match engine.start(engine.id_of(named), &query, headers).await {
+                Ok(started) => Ok(redirect(started.location.as_str(), started.cookies, get)),
+                // A person sees this one.
+                Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
+                Err(error) => Err(error.into()),
+            }
+        }
         // A prefetch, like a HEAD, must not spend the code (LF-26).
         Route::Callback(_)
             if get && (headers.contains_key("sec-purpose") || headers.contains_key("purpose")) =>
         {
             Err(SignInError::not_allowed("A sign-in is not prefetched").into())
         }
-        Route::Callback(provider) if get || post => {
+        Route::Callback(named) if get || post => {
             let params = if form.is_empty() {
                 query
             } else {
                 Params::parse(form)
             };
-            Ok(completion(
-                engine.callback(provider, &params, headers).await,
-                get,
-            ))
+            let id = engine.id_of(named);
+            match engine.callback(id, &params, headers).await {
+                Ok(end) => Ok(completion(end, get)),
+                Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
+                Err(error) => Err(error.into()),
+            }
         }
-        Route::Refresh(provider) if get || post => engine
-            .refresh(provider, &query, headers)
+        Route::Refresh(named) if get || post => engine
+            .refresh(engine.id_of(named), &query, headers)
             .await
             .map(session_answer),
-        Route::Logout(provider) if post => engine
-            .logout(provider, &query, headers)
+        Route::Logout(named) if post => engine
+            .logout(engine.id_of(named), &query, headers)
             .await
             .map(session_answer),
-        Route::Jwks if get => Ok(public_json(&engine.tokens().keys().jwks())),
-        Route::OpenIdConfiguration if get => {
+        Route::Jwks if read => Ok(public_json(&engine.tokens().keys().jwks())),
+        Route::OpenIdConfiguration if read => {
             Ok(public_json(&openid_configuration(engine.base_url())))
         }
-        Route::UserInfo if get => user_info(sign_in, headers).await.map_err(Failure::from),
-        Route::Unknown(provider) if provider.is_empty() => Err(not_found()),
-        Route::Start(provider)
-        | Route::Callback(provider)
-        | Route::Refresh(provider)
-        | Route::Logout(provider)
-        | Route::Unknown(provider) => Err(unknown(provider)),
-        Route::Jwks | Route::OpenIdConfiguration | Route::UserInfo => Err(not_found()),
+        Route::UserInfo if read => match engine.user_info(headers).await {
+            Ok(claims) => Ok(json_response(StatusCode::OK, &claims)),
+            Err(error) => Err(error.into()),
+        },
+        Route::OfPlugin(path) => of_plugin(engine, plugin, path, parts).await,
+        Route::Root => return bare_not_found(),
+        Route::Start(named)
+        | Route::Callback(named)
+        | Route::Refresh(named)
+        | Route::Logout(named)
+        | Route::Unknown(named) => Err(unknown(named)),
+        Route::Jwks | Route::OpenIdConfiguration => Err(unknown(".well-known")),
+        Route::UserInfo => Err(unknown("v1")),
     };
     result.unwrap_or_else(|Failure { error, cookies }| {
         with_cookies(json_error(&error, parts), cookies)
     })
 }
 
-fn not_found() -> Failure {
-    SignInError::new(SignInErrorKind::NotFound, "Not found").into()
+/// The key set and the cookie that this plugin, `auth`, has like every other.
+async fn of_plugin(
+    engine: &Inner,
+    plugin: &Plugin,
+    path: &str,
+    parts: &request::Parts,
+) -> Result<Response<Bytes>, Failure> {
+    match Endpoint::of(&parts.method, path) {
+        Some(Endpoint::KeySet) => plugin.key_set().ok_or_else(|| unknown(".backstage")),
+        Some(Endpoint::ClearCookie) => Ok(plugin.clear_cookie()),
+        Some(Endpoint::SetCookie) => {
+            let missing = || SignInError::authentication("Missing credentials");
+            let identity = engine.bearer(&parts.headers).await?.ok_or_else(missing)?;
+            plugin.set_cookie(&identity).map_err(|rejection| {
+                SignInError::not_allowed(rejection.kind().message())
+                    .because(rejection.reason().to_owned())
+                    .into()
+            })
+        }
+        None => Err(unknown(".backstage")),
+    }
+}
+
+/// Backstage's answer at the base path itself.
+fn bare_not_found() -> Response<Bytes> {
+    let mut response = private(Response::new(Bytes::new()));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
 }
 
 /// Backstage's words for whatever it has no route for, a wrong method among it.
@@ -234,7 +275,11 @@ fn json_error(error: &SignInError, parts: &request::Parts) -> Response<Bytes> {
     });
     let mut response = json_response(status, &body);
     if status == StatusCode::UNAUTHORIZED {
-        let challenge = Challenge::default().header(RejectionKind::MissingCredentials);
+        let kind = match error.kind() {
+            SignInErrorKind::InvalidToken => RejectionKind::InvalidToken,
+            _ => RejectionKind::MissingCredentials,
+        };
+        let challenge = Challenge::default().header(kind);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     if error.kind() == SignInErrorKind::Unavailable {
@@ -297,32 +342,4 @@ fn openid_configuration(base: &str) -> Value {
         "scopes_supported": ["openid"],
         "claims_supported": ["sub", "ent"],
     })
-}
-
-/// Whom a portal token proves (spec section 1).
-async fn user_info(sign_in: &SignIn, headers: &HeaderMap) -> Result<Response<Bytes>, SignInError> {
-    let refuse = |message: &str| SignInError::authentication(message);
-    let token = BearerToken::from_headers(headers).map_err(|_| refuse("Invalid token"))?;
-    let token = token.ok_or_else(|| refuse("No token provided"))?;
-    let identity = match sign_in.inner().verifier().verify(token).await {
-        Ok(Outcome::Verified(identity)) => identity.into_identity(),
-        Ok(Outcome::NotRecognised) => return Err(refuse("Invalid token")),
-        Err(rejection) => {
-            return Err(refuse("Invalid token").because(rejection.reason().to_owned()));
-        }
-    };
-    let user = identity.user().ok_or_else(|| {
-        SignInError::input(
-            "Userinfo endpoint must be called with a token that represents a user principal",
-        )
-    })?;
-    let ownership: Vec<&str> = user
-        .ownership()
-        .iter()
-        .map(|entity| entity.as_str())
-        .collect();
-    Ok(json_response(
-        StatusCode::OK,
-        &json!({ "claims": { "sub": user.subject(), "ent": ownership } }),
-    ))
 }

@@ -16,8 +16,10 @@ use tower_service::Service;
 pub use self::future::OAuthCallbackFuture;
 use self::route::Route;
 use super::order::{JudgedBy, Once};
+use super::plugin::Plugin;
 use super::{IdentityLayer, ResponseBody};
 use crate::sign_in::SignIn;
+use crate::token::PluginTokens;
 
 /// Signs people in with OAuth 2.0 and OpenID Connect: it answers the paths under its base path
 /// (`/api/auth` unless told), and leaves every other request untouched.
@@ -30,7 +32,8 @@ use crate::sign_in::SignIn;
 /// | `POST {base}/{provider}/logout` | ends the session |
 /// | `GET {base}/.well-known/jwks.json` | the keys that verify portal tokens |
 /// | `GET {base}/.well-known/openid-configuration` | the portal as an issuer |
-/// | `GET {base}/v1/userinfo` | whom a portal token proves |
+/// | `GET {base}/v1/userinfo` | whom a portal token proves, a limited one too |
+/// | `GET`, `DELETE {base}/.backstage/auth/v1/cookie` | the cookie with the limited token of a user token |
 ///
 /// The paths, messages and errors are Backstage's: its frontend signs in through this layer unchanged.
 ///
@@ -41,6 +44,7 @@ use crate::sign_in::SignIn;
 #[must_use]
 pub struct OAuthCallbackLayer {
     sign_in: SignIn,
+    plugin: Arc<Plugin>,
     wrong_order: Arc<Once>,
 }
 
@@ -49,6 +53,7 @@ pub struct OAuthCallbackLayer {
 pub struct OAuthCallbackService<S> {
     inner: S,
     sign_in: SignIn,
+    plugin: Arc<Plugin>,
     wrong_order: Arc<Once>,
 }
 
@@ -56,6 +61,7 @@ impl OAuthCallbackLayer {
     /// Answers for this sign-in.
     pub fn new(sign_in: SignIn) -> Self {
         Self {
+            plugin: Arc::new(as_plugin(&sign_in)),
             sign_in,
             wrong_order: Arc::default(),
         }
@@ -70,6 +76,19 @@ impl SignIn {
     }
 }
 
+/// The sign-in is Backstage's plugin `auth`, and has what every plugin has.
+fn as_plugin(sign_in: &SignIn) -> Plugin {
+    let engine = sign_in.inner();
+    let mut plugin = Plugin::new("auth").with_mount(sign_in.base_path());
+    if let Ok(tokens) = PluginTokens::new("auth") {
+        plugin = plugin.with_tokens(tokens);
+    }
+    let urls = plugin
+        .clone()
+        .with_urls(engine.base_url(), engine.app_url());
+    urls.unwrap_or(plugin)
+}
+
 impl<S> Layer<S> for OAuthCallbackLayer {
     type Service = OAuthCallbackService<S>;
 
@@ -77,6 +96,7 @@ impl<S> Layer<S> for OAuthCallbackLayer {
         OAuthCallbackService {
             inner,
             sign_in: self.sign_in.clone(),
+            plugin: self.plugin.clone(),
             wrong_order: self.wrong_order.clone(),
         }
     }
@@ -107,7 +127,8 @@ where
                 OAuthCallbackFuture::own(answer::misconfigured(&request))
             }
             Some(route) => {
-                OAuthCallbackFuture::own(answer::answer(self.sign_in.clone(), route, request))
+                let (sign_in, plugin) = (self.sign_in.clone(), self.plugin.clone());
+                OAuthCallbackFuture::own(answer::answer(sign_in, plugin, route, request))
             }
         }
     }

@@ -10,6 +10,10 @@ pub(super) enum Route {
     Jwks,
     OpenIdConfiguration,
     UserInfo,
+    /// What every plugin has: the path below its base.
+    OfPlugin(String),
+    /// The base path itself.
+    Root,
     /// Under the base path and none of the above: ours to refuse.
     Unknown(String),
 }
@@ -31,6 +35,8 @@ impl Route {
             [".well-known", "jwks.json"] => Self::Jwks,
             [".well-known", "openid-configuration"] => Self::OpenIdConfiguration,
             ["v1", "userinfo"] => Self::UserInfo,
+            [".backstage", ..] => Self::OfPlugin(format!("/{}", segments.join("/"))),
+            [""] => Self::Root,
             [_, "start"] => Self::Start(provider),
             [_, "handler", "frame"] => Self::Callback(provider),
             [_, "refresh"] => Self::Refresh(provider),
@@ -67,7 +73,11 @@ mod tests {
             ),
             ("/api/auth/.well-known/jwks.json", Route::Jwks),
             ("/api/auth/v1/userinfo", Route::UserInfo),
-            ("/api/auth", Route::Unknown(String::new())),
+            ("/api/auth", Route::Root),
+            (
+                "/api/auth/.backstage/auth/v1/jwks.json",
+                Route::OfPlugin("/.backstage/auth/v1/jwks.json".into()),
+            ),
             ("/api/auth//start", Route::Start(String::new())),
             ("/api/auth/github/start/x", Route::Unknown("github".into())),
             ("/api/auth/../x", Route::Unknown("..".into())),

@@ -5,9 +5,6 @@ use http::{HeaderMap, HeaderValue, Uri};
 use crate::clock::Timestamp;
 use crate::credential::Cookies;
 
-/// Backstage's name for it: its own plugins on the same host read it too.
-const NAME: &str = "backstage-auth";
-
 /// How it is written, and whose pages may act with it.
 #[derive(Clone, Debug)]
 pub(crate) struct LimitedCookie {
@@ -17,6 +14,9 @@ pub(crate) struct LimitedCookie {
 }
 
 impl LimitedCookie {
+    /// Backstage's name for it: its own plugins on the same host read it too.
+    pub(crate) const NAME: &str = "backstage-auth";
+
     pub(super) fn new(backend: &Uri, app: &Uri) -> Self {
         let host = |uri: &Uri| uri.host().unwrap_or_default().to_ascii_lowercase();
         let secure = backend.scheme_str() == Some("https") || host(backend) == "localhost";
@@ -44,7 +44,7 @@ impl LimitedCookie {
     pub(crate) fn of(headers: &HeaderMap) -> Option<&str> {
         let mut values = Cookies::of(headers)
             .iter()
-            .filter(|(name, _)| *name == NAME)
+            .filter(|(name, _)| *name == Self::NAME)
             .map(|(_, value)| value);
         let first = values.next()?;
         values.all(|other| other == first).then_some(first)
@@ -52,7 +52,9 @@ impl LimitedCookie {
 
     /// Whether a request carries it in any form.
     pub(crate) fn is_in(headers: &HeaderMap) -> bool {
-        Cookies::of(headers).iter().any(|(name, _)| name == NAME)
+        Cookies::of(headers)
+            .iter()
+            .any(|(name, _)| name == Self::NAME)
     }
 
     pub(super) fn line(&self, token: &str, until: Timestamp) -> HeaderValue {
@@ -67,8 +69,10 @@ impl LimitedCookie {
     fn write(&self, value: &str, expires: &str) -> HeaderValue {
         let secure = if self.secure { "; Secure" } else { "" };
         let site = if self.cross_site { "None" } else { "Lax" };
-        let text =
-            format!("{NAME}={value}; Path=/; Expires={expires}; HttpOnly{secure}; Priority=High; SameSite={site}");
+        let text = format!(
+            "{}={value}; Path=/; Expires={expires}; HttpOnly{secure}; Priority=High; SameSite={site}",
+            Self::NAME
+        );
         // The token is base64url with dots, and the rest is ours.
         let mut line = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
         line.set_sensitive(true);
@@ -106,10 +110,26 @@ mod tests {
         };
         let begin = "backstage-auth=a.b.c; Path=/; Expires=Sun, 06 Nov 1994 08:49:37 GMT; HttpOnly";
         for (backend, app, end) in [
-            ("https://a.test", "https://a.test", "; Secure; Priority=High; SameSite=Lax"),
-            ("https://a.test", "https://b.test", "; Secure; Priority=High; SameSite=None"),
-            ("http://localhost:7007", "http://localhost:3000", "; Secure; Priority=High; SameSite=Lax"),
-            ("http://127.0.0.1:7007", "http://127.0.0.1:3000", "; Priority=High; SameSite=Lax"),
+            (
+                "https://a.test",
+                "https://a.test",
+                "; Secure; Priority=High; SameSite=Lax",
+            ),
+            (
+                "https://a.test",
+                "https://b.test",
+                "; Secure; Priority=High; SameSite=None",
+            ),
+            (
+                "http://localhost:7007",
+                "http://localhost:3000",
+                "; Secure; Priority=High; SameSite=Lax",
+            ),
+            (
+                "http://127.0.0.1:7007",
+                "http://127.0.0.1:3000",
+                "; Priority=High; SameSite=Lax",
+            ),
         ] {
             assert_eq!(text(backend, app), format!("{begin}{end}"));
         }

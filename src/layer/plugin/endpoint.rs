@@ -44,13 +44,16 @@ impl Plugin {
 
     /// The cookie of a user who was proven by a full token.
     pub(crate) fn set_cookie(&self, identity: &Identity) -> Result<Response<Bytes>, Rejection> {
-        let refused = |reason: &'static str| Rejection::new(RejectionKind::InsufficientScope, reason);
+        let refused =
+            |reason: &'static str| Rejection::new(RejectionKind::InsufficientScope, reason);
         let (Some(_), Some(until)) = (identity.user(), identity.expires_at()) else {
             return Err(refused("a service, where a user's cookie is asked for"));
         };
         let limited = identity
             .delegation()
-            .filter(|_| !identity.is_limited() && identity.user().is_some_and(|u| u.actor().is_none()))
+            .filter(|_| {
+                !identity.is_limited() && identity.user().is_some_and(|u| u.actor().is_none())
+            })
             .ok_or_else(|| refused("a user without a token that a cookie could be made of"))?;
         let line = self.cookie().line(limited.expose(), until);
         let mut response = json_response(&json!({ "expiresAt": until.to_string() }));

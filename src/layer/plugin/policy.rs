@@ -62,7 +62,8 @@ impl PathPolicy {
     }
 
     fn parse(path: &str, access: Access) -> Result<Self, ConfigMistake> {
-        let mistake = |message: &str| Err(ConfigMistake::new(format!("path policy {path}"), message));
+        let mistake =
+            |message: &str| Err(ConfigMistake::new(format!("path policy {path}"), message));
         if matches!(path, "/" | "*") {
             let segments = Vec::new();
             return Ok(Self { segments, access });
@@ -136,7 +137,12 @@ mod tests {
             (
                 "/entity/:name/badge.svg",
                 &["/entity/a/badge.svg", "/entity/%20/badge.svg/x"],
-                &["/entity/badge.svg", "/entity//badge.svg", "/entity/a", "/entity/a/badgeXsvg"],
+                &[
+                    "/entity/badge.svg",
+                    "/entity//badge.svg",
+                    "/entity/a",
+                    "/entity/a/badgeXsvg",
+                ],
             ),
         ] {
             let policy = PathPolicy::unauthenticated(policy).unwrap();
@@ -152,8 +158,8 @@ mod tests {
     #[test]
     fn a_policy_that_could_mean_two_things_is_a_mistake() {
         for bad in [
-            "", "health", "//", "/a//b", "/a/../b", "/./a", "/a%2fb", "/a/:", "/a/*rest", "/{a}/b", "/a?", "/a(b)", "/é",
-            "/a b", "/a\\b",
+            "", "health", "//", "/a//b", "/a/../b", "/./a", "/a%2fb", "/a/:", "/a/*rest", "/{a}/b",
+            "/a?", "/a(b)", "/é", "/a b", "/a\\b",
         ] {
             assert!(PathPolicy::unauthenticated(bad).is_err(), "{bad}");
         }
@@ -162,11 +168,30 @@ mod tests {
     #[test]
     fn rp_a_path_that_can_be_read_in_two_ways_is_ambiguous() {
         for bad in [
-            "//x", "/a//b", "/a/./b", "/a/..", "/../a", "/a/%2e%2e/b", "/a%2Fb", "/%5c", "/a\\b", "/a%00", "/.",
+            "//x",
+            "/a//b",
+            "/a/./b",
+            "/a/..",
+            "/../a",
+            "/a/%2e%2e/b",
+            "/a%2Fb",
+            "/%5c",
+            "/a\\b",
+            "/a%00",
+            "/.",
         ] {
             assert!(is_ambiguous(bad), "{bad}");
         }
-        for good in ["", "/", "/a/b/", "/.well-known/x", "/a..b", "/%20", "/a%252e", "/%2"] {
+        for good in [
+            "",
+            "/",
+            "/a/b/",
+            "/.well-known/x",
+            "/a..b",
+            "/%20",
+            "/a%252e",
+            "/%2",
+        ] {
             assert!(!is_ambiguous(good), "{good}");
         }
     }

@@ -1,26 +1,14 @@
 //! The file of keys: a JSON list of digests.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{KeyDigest, KeyRecord};
 use crate::clock::Timestamp;
 use crate::error::{ConfigError, ConfigMistake};
 use crate::identity::{Restriction, Scopes};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileRecord {
-    id: String,
-    subject: String,
-    hash: String,
-    expires_at: Option<String>,
-    #[serde(default)]
-    scopes: Vec<String>,
-    plugins: Option<Vec<String>>,
-}
 
 /// Reads the records of a file, or says everything that is wrong with it, line by line.
 pub(super) fn read(path: &Path) -> Result<Vec<KeyRecord>, ConfigError> {
@@ -30,36 +18,42 @@ pub(super) fn read(path: &Path) -> Result<Vec<KeyRecord>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| mistake(1, 1, String::new(), format!("can't be read: {e}")))?;
     // First the list as a whole: what is no JSON has one mistake, and after it nothing can be told.
+    // Serde's own words may repeat a key that was pasted in the wrong place.
     serde_json::from_str::<Vec<Value>>(&text).map_err(|e| {
-        let message = format!("expected a list of keys: {e}");
-        mistake(e.line(), e.column(), String::new(), message)
+        let message = match e.classify() {
+            serde_json::error::Category::Data => "expected a list of keys",
+            _ => "expected JSON",
+        };
+        mistake(e.line(), e.column().max(1), String::new(), message.into())
     })?;
     let mut records = Vec::new();
     let mut mistakes = Vec::new();
     for (i, (line, column, element)) in elements(&text).into_iter().enumerate() {
-        match serde_json::from_str::<FileRecord>(element) {
-            Err(e) => {
-                // The line within the element, and the element's own.
-                let message = format!("expected a key: {e}");
-                mistakes.push(mistake(
-                    line + e.line() - 1,
-                    column,
-                    format!("[{i}]"),
-                    message,
-                ));
+        let record = serde_json::from_str::<Map<String, Value>>(element);
+        let read = record.map_err(|_| vec![("", "expected an object".to_owned())]);
+        match read.and_then(|record| read_record(&record)) {
+            Ok(record) => records.push((line, column, i, record)),
+            Err(found) => mistakes.extend(found.into_iter().map(|(key, text)| {
+                let dot = if key.is_empty() { "" } else { "." };
+                mistake(line, column, format!("[{i}]{dot}{key}"), text)
+            })),
+        }
+    }
+    let (mut ids, mut digests) = (HashMap::new(), HashMap::new());
+    for (line, column, i, record) in &records {
+        let twice = [
+            ("id", ids.insert(&record.id, *line)),
+            ("hash", digests.insert(&record.digest, *line)),
+        ];
+        for (key, other) in twice {
+            if let Some(other) = other {
+                let message = format!("the same as that of the key in line {other}");
+                mistakes.push(mistake(*line, *column, format!("[{i}].{key}"), message));
             }
-            Ok(record) => match record.into_record() {
-                Ok(record) => records.push(record),
-                Err(found) => mistakes.extend(
-                    found
-                        .into_iter()
-                        .map(|(key, text)| mistake(line, column, format!("[{i}].{key}"), text)),
-                ),
-            },
         }
     }
     ConfigError::collect(mistakes)?;
-    Ok(records)
+    Ok(records.into_iter().map(|(.., record)| record).collect())
 }
 
 /// The elements of a list that has been parsed before, and where each begins.
@@ -95,39 +89,65 @@ fn elements(text: &str) -> Vec<(usize, usize, &str)> {
     found
 }
 
-impl FileRecord {
-    fn into_record(self) -> Result<KeyRecord, Vec<(&'static str, String)>> {
-        let mut mistakes = Vec::new();
-        let digest = KeyDigest::parse(&self.hash)
-            .map_err(|e| mistakes.push(("hash", e.message().to_owned())));
-        for (key, value) in [("id", &self.id), ("subject", &self.subject)] {
-            if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
-                let message = "expected visible ASCII characters without spaces";
-                mistakes.push((key, message.to_owned()));
-            }
-        }
-        let expires_at = self.expires_at.as_deref().map(|text| {
-            Timestamp::parse(text).ok_or_else(|| {
-                let message = "expected a time such as 2027-12-31T00:00:00Z";
-                mistakes.push(("expiresAt", message.to_owned()));
-            })
-        });
-        let (Ok(digest), Ok(expires_at)) = (digest, expires_at.transpose()) else {
-            return Err(mistakes);
-        };
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        let mut record = KeyRecord::new(digest, self.id, self.subject)
-            .with_scopes(self.scopes.into_iter().collect::<Scopes>());
-        if let Some(at) = expires_at {
-            record = record.with_expiry(at);
-        }
-        if let Some(plugins) = self.plugins {
-            record = record.with_restrictions(plugins.into_iter().map(Restriction::to_plugin));
-        }
-        Ok(record)
+/// Everything that is wrong with one record, by its keys. No value is shown: it may be the key itself.
+fn read_record(record: &Map<String, Value>) -> Result<KeyRecord, Vec<(&'static str, String)>> {
+    const KNOWN: [&str; 6] = ["id", "subject", "hash", "expiresAt", "scopes", "plugins"];
+    let mut mistakes = Vec::new();
+    let strangers = record.keys().filter(|key| !KNOWN.contains(&key.as_str()));
+    if strangers.count() > 0 {
+        let message = format!("an unknown key; expected \"{}\"", KNOWN.join("\", \""));
+        mistakes.push(("", message));
     }
+    let mut text = |key: &'static str, fits: &dyn Fn(&str) -> bool, wanted: &str, needed: bool| {
+        let value = record.get(key).filter(|value| !value.is_null());
+        let found = value.and_then(Value::as_str).filter(|text| fits(text));
+        if found.is_none() && (needed || value.is_some()) {
+            mistakes.push((key, format!("expected {wanted}")));
+        }
+        found.unwrap_or_default()
+    };
+    let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    let wanted = "visible ASCII characters without spaces";
+    let (id, subject) = (
+        text("id", &visible, wanted, true),
+        text("subject", &visible, wanted, true),
+    );
+    let hash = text(
+        "hash",
+        &|text| KeyDigest::parse(text).is_ok(),
+        "sha256: and 64 hexadecimal digits",
+        true,
+    );
+    let expires_at = text(
+        "expiresAt",
+        &|text| Timestamp::parse(text).is_some(),
+        "a time such as 2027-12-31T00:00:00Z",
+        false,
+    );
+    let mut list = |key: &'static str| -> Option<Vec<String>> {
+        let value = record.get(key).filter(|value| !value.is_null())?;
+        let items = value
+            .as_array()
+            .map(|items| items.iter().map(Value::as_str));
+        let items = items.and_then(|items| items.map(|i| i.map(str::to_owned)).collect());
+        if items.is_none() {
+            mistakes.push((key, "expected a list of strings".to_owned()));
+        }
+        items
+    };
+    let (scopes, plugins) = (list("scopes"), list("plugins"));
+    let (Ok(digest), true) = (KeyDigest::parse(hash), mistakes.is_empty()) else {
+        return Err(mistakes);
+    };
+    let mut made = KeyRecord::new(digest, id, subject)
+        .with_scopes(scopes.into_iter().flatten().collect::<Scopes>());
+    if let Some(at) = Timestamp::parse(expires_at) {
+        made = made.with_expiry(at);
+    }
+    if let Some(plugins) = plugins {
+        made = made.with_restrictions(plugins.into_iter().map(Restriction::to_plugin));
+    }
+    Ok(made)
 }
 
 #[cfg(test)]

@@ -10,4 +10,4 @@ pub use self::format::{ApiKey, KeyDigest};
 pub use self::key::KeyRecord;
 pub use self::set::ApiKeys;
 #[cfg(feature = "app-config")]
-pub(crate) use self::set::check_secret;
+pub(crate) use self::set::{check_secret, check_token};

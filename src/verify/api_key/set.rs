@@ -1,6 +1,6 @@
 //! The keys that are accepted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::{Ready, ready};
 use std::path::Path;
@@ -16,6 +16,8 @@ use crate::rejection::Rejection;
 use crate::secret::Secret;
 use crate::verify::{Outcome, Verify};
 
+/// Backstage's own bound for a static token.
+const MIN_TOKEN: usize = 8;
 /// Shorter secrets can be guessed or are placeholders.
 const MIN_SECRET: usize = 16;
 
@@ -39,6 +41,7 @@ pub struct ApiKeys {
 struct Set {
     // Keyed by the digest of what an attacker chooses: collisions cannot be steered.
     keys: HashMap<KeyDigest, KeyRecord>,
+    ids: HashSet<Box<str>>,
     legacy: Vec<LegacySecret>,
 }
 
@@ -99,13 +102,21 @@ impl ApiKeys {
         mut self,
         records: impl IntoIterator<Item = KeyRecord>,
     ) -> Result<Self, ConfigError> {
+        self.add_records(records)?;
+        Ok(self)
+    }
+
+    pub(crate) fn add_records(
+        &mut self,
+        records: impl IntoIterator<Item = KeyRecord>,
+    ) -> Result<(), ConfigError> {
         let set = Arc::make_mut(&mut self.set);
         let mut mistakes = Vec::new();
         for record in records {
-            if set.keys.values().any(|other| other.id == record.id) {
-                mistakes.push(ConfigMistake::new(&*record.id, "two keys have this id"));
-            }
             let id = record.id.clone();
+            if !set.ids.insert(id.clone()) {
+                mistakes.push(ConfigMistake::new(&*id, "two keys have this id"));
+            }
             if let Some(other) = set.keys.insert(record.digest, record) {
                 mistakes.push(ConfigMistake::new(
                     id,
@@ -113,8 +124,7 @@ impl ApiKeys {
                 ));
             }
         }
-        ConfigError::collect(mistakes)?;
-        Ok(self)
+        ConfigError::collect(mistakes)
     }
 
     /// Accepts a shared secret of Backstage's `backend.auth.keys`: itself as a key, and HS256 tokens
@@ -123,18 +133,38 @@ impl ApiKeys {
     ///
     /// # Errors
     ///
-    /// If the secret has fewer than 16 characters, or the record's id is taken.
+    /// If the secret has fewer than 16 characters, its key is weaker than it looks, or the record's id is taken.
     pub fn with_legacy_secret(
-        self,
+        mut self,
+        secret: &Secret<String>,
+        record: KeyRecord,
+    ) -> Result<Self, ConfigError> {
+        self.add_legacy_secret(secret, record)?;
+        Ok(self)
+    }
+
+    pub(crate) fn add_legacy_secret(
+        &mut self,
         secret: &Secret<String>,
         mut record: KeyRecord,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<(), ConfigError> {
         check_secret(&record.id, secret.expose())?;
         record.digest = KeyDigest::of(secret.expose());
-        let legacy = LegacySecret::new(secret, record.clone());
-        let mut keys = self.with_records([record])?;
-        Arc::make_mut(&mut keys.set).legacy.push(legacy);
-        Ok(keys)
+        let id = record.id.clone();
+        let legacy = LegacySecret::new(secret, record.clone())
+            .map_err(|message| ConfigMistake::new(&*id, message))?;
+        if self
+            .set
+            .legacy
+            .iter()
+            .any(|other| other.shares_a_key(&legacy))
+        {
+            let message = "another entry has this secret, or one that is the same HMAC key";
+            return Err(ConfigMistake::new(&*id, message).into());
+        }
+        self.add_records([record])?;
+        Arc::make_mut(&mut self.set).legacy.push(legacy);
+        Ok(())
     }
 
     /// Judges expiry by this clock.
@@ -193,6 +223,23 @@ impl fmt::Debug for ApiKeys {
             .field("keys", &self.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a token could ever be presented: it is one `b64token`, and no key of ours with a typing error in it.
+pub(crate) fn check_token(token: &str) -> Result<(), ConfigMistake> {
+    let mistake = |message: &str| Err(ConfigMistake::new("token", message));
+    if token.len() < MIN_TOKEN {
+        return mistake("expected at least 8 characters");
+    }
+    if BearerToken::parse(token.as_bytes()).is_err() {
+        return mistake(
+            "expected letters, digits and -._~+/ only: no other token fits an Authorization header",
+        );
+    }
+    if form_of(token) == Form::Broken {
+        return mistake("it looks like a generated key, but its checksum is wrong");
+    }
+    Ok(())
 }
 
 pub(crate) fn check_secret(key: &str, secret: &str) -> Result<(), ConfigMistake> {

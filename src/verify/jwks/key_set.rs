@@ -37,7 +37,7 @@ impl KeySet {
     /// ```
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        // The set is read loosely and each key strictly: a duplicate member spoils one key, not all.
+        // Of a member that stands twice the last one counts: whoever can write the set can write any key into it.
         let set: Map<String, Value> = serde_json::from_slice(text).ok()?;
         let keys = set.get("keys")?.as_array()?;
         let keys = keys

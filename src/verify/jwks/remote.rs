@@ -1,7 +1,7 @@
 //! An issuer's keys over the network: a snapshot that answers at once, refreshed ahead of need by one fetch at a time.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -29,6 +29,10 @@ const STALE: Duration = Duration::from_secs(3600);
 const COOLDOWN: Duration = Duration::from_secs(30);
 /// After a failed fetch nothing is tried for this long.
 const BACKOFF: Duration = Duration::from_secs(5);
+/// A fetch, with discovery before it, is given up after this long (KS-09).
+const DEADLINE: Duration = Duration::from_secs(5);
+/// While there are keys to go by, so many requests may wait for others; the rest are refused at once (KS-02).
+const MAX_WAITING: usize = 32;
 
 /// The keys that an issuer publishes. Cloning shares them.
 #[derive(Clone)]
@@ -138,32 +142,47 @@ impl RemoteKeys {
             .as_ref()
             .filter(|s| now < s.fetched + s.fresh + STALE);
         let Some(snapshot) = usable else {
-            return match self.fetch_unless(now, BACKOFF, true) {
+            // There is nothing to go by: whoever comes waits for the one fetch.
+            return match self.join_or_begin(now, BACKOFF, usize::MAX, true) {
                 Some(fetch) => Lookup::Wait(fetch),
                 None => Lookup::Unavailable,
             };
         };
-        if now >= snapshot.fetched + snapshot.fresh.mul_f32(0.8) {
+        if now >= snapshot.fetched + snapshot.fresh && !self.last_failed() {
+            // Nobody has asked for so long that the set is stale: it serves while the issuer is out of reach, and
+            // whether it is has to be found out first. A withdrawn key must not outlive that (KS-07).
+            if let Some(fetch) = self.join_or_begin(now, BACKOFF, MAX_WAITING, true) {
+                return Lookup::Wait(fetch);
+            }
+        } else if now >= snapshot.fetched + snapshot.fresh.mul_f32(0.8) {
             // Ahead of need and off the request's path: nobody waits for it.
-            drop(self.fetch_unless(now, COOLDOWN, true));
+            drop(self.join_or_begin(now, COOLDOWN, usize::MAX, true));
         }
         if let Some(key) = snapshot.keys.find(algorithm, key_id) {
             return Lookup::Found(key);
         }
         // Without a key id there is nothing that a new set could bring.
-        match key_id.and_then(|_| self.fetch_unless(now, cooldown, false)) {
+        match key_id.and_then(|_| self.join_or_begin(now, cooldown, MAX_WAITING, false)) {
             Some(fetch) => Lookup::Wait(fetch),
             None if self.last_failed() => Lookup::Unavailable,
             None => Lookup::Unknown,
         }
     }
 
-    /// Joins the fetch under way, or starts one unless the last is younger than `pause`.
-    /// With `only_failures` a young success does not hold it back.
-    fn fetch_unless(&self, now: Duration, pause: Duration, only_failures: bool) -> Option<Fetch> {
-        let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = &flight.running {
-            return Some(running.clone());
+    /// Joins the fetch under way, if fewer than `most` wait for it, or starts one unless the last is younger than
+    /// `pause`. With `only_failures` a young success does not hold it back.
+    fn join_or_begin(
+        &self,
+        now: Duration,
+        pause: Duration,
+        most: usize,
+        only_failures: bool,
+    ) -> Option<Fetch> {
+        let mut flight = self.flight();
+        if let Some(running) = flight.under_way() {
+            // Whoever sends tokens with invented key ids must not keep ever more requests waiting.
+            let waiting = running.strong_count().unwrap_or_default();
+            return (waiting <= most).then(|| running.clone());
         }
         if let Some((at, brought)) = flight.last
             && now < at + pause
@@ -171,35 +190,53 @@ impl RemoteKeys {
         {
             return None;
         }
+        // Outside of a runtime nothing can be fetched, and nobody should be told that by a panic.
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
         let keys = self.clone();
         // A task of its own: the fetch goes on when the request that began it goes away.
-        let task: JoinHandle<bool> = tokio::spawn(async move { keys.fetch().await });
-        let fetch = async move { task.await.unwrap_or(false) }.boxed().shared();
+        let task: JoinHandle<bool> = runtime.spawn(async move { keys.fetch().await });
+        let keys = self.clone();
+        let fetch = async move {
+            match task.await {
+                Ok(brought) => brought,
+                // It panicked, or its runtime has ended: that is a failed fetch like any other.
+                Err(_) => keys.landed(false),
+            }
+        };
+        let fetch = fetch.boxed().shared();
         flight.running = Some(fetch.clone());
         Some(fetch)
     }
 
     async fn fetch(&self) -> bool {
-        let result = self.try_fetch().await;
-        let now = self.0.clock.monotonic();
+        let result = tokio::time::timeout(DEADLINE, self.try_fetch()).await;
+        let result = result.unwrap_or_else(|_| {
+            let detail = "the key set did not come in 5 s";
+            Err(HttpError::new(HttpErrorKind::Timeout, detail))
+        });
         let brought = match result {
             Ok((keys, fresh)) => {
-                tracing::debug!(source = %self.0.source, keys = ?keys, "key set fetched");
+                tracing::debug!(target: "tower_identity", source = %self.0.source, keys = ?keys, "key set fetched");
                 self.0.snapshot.store(Some(Arc::new(Snapshot {
                     keys,
-                    fetched: now,
+                    fetched: self.0.clock.monotonic(),
                     fresh,
                 })));
                 true
             }
             Err(error) => {
-                tracing::warn!(source = %self.0.source, %error, "key set can't be fetched; what is known is kept");
+                tracing::warn!(target: "tower_identity", source = %self.0.source, %error, "key set can't be fetched; what is known is kept");
                 false
             }
         };
-        let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        self.landed(brought)
+    }
+
+    /// Notes how a fetch ended.
+    fn landed(&self, brought: bool) -> bool {
+        let mut flight = self.flight();
         flight.running = None;
-        flight.last = Some((now, brought));
+        flight.last = Some((self.0.clock.monotonic(), brought));
         brought
     }
 
@@ -232,8 +269,19 @@ impl RemoteKeys {
     }
 
     fn last_failed(&self) -> bool {
-        let flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        flight.last.is_some_and(|(_, brought)| !brought)
+        self.flight().last.is_some_and(|(_, brought)| !brought)
+    }
+
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        // Nothing that is done under the lock can leave it half done.
+        self.0.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    /// The fetch that has not ended. One that has, and could not say so itself, is none.
+    fn under_way(&self) -> Option<&Fetch> {
+        self.running.as_ref().filter(|fetch| fetch.peek().is_none())
     }
 }
 

@@ -36,6 +36,26 @@ impl Issuer {
             .ok_or("its typ is that of another kind of token")
     }
 
+    /// Tokens of the same issuer and audience that are for something else: a client's ID token, and the news that
+    /// somebody has signed out (CL-08). Only a `typ` of its own tells an access token from them for sure (RFC 9068).
+    pub(super) fn is_for_access(
+        &self,
+        header: &Header,
+        claims: &Map<String, Value>,
+    ) -> Result<(), &'static str> {
+        let has = |name: &&str| claims.contains_key(*name);
+        if !matches!(self.profile, TokenProfile::People | TokenProfile::Machines) {
+            return Ok(());
+        }
+        if claims.contains_key("events") {
+            return Err("it tells of an event, and is no access token");
+        }
+        if !header.is_typ("at+jwt") && ["nonce", "at_hash", "c_hash"].iter().any(has) {
+            return Err("it is an ID token, and no access token");
+        }
+        Ok(())
+    }
+
     /// Whether its `iss`, so far only claimed, does not rule it out.
     pub(super) fn may_be_of(&self, claims: &Map<String, Value>) -> bool {
         self.is_named_by(claims)

@@ -15,6 +15,7 @@ use crate::error::{ConfigError, ConfigMistake};
 use crate::http_client::Outward;
 use crate::identity::{Service, VerifiedIdentity};
 use crate::rejection::Rejection;
+use crate::secret::encoding::from_base64url;
 use crate::verify::Outcome;
 use crate::verify::jwks::{Fetch, KeySource, Lookup};
 
@@ -117,11 +118,10 @@ impl Judge {
     /// Judges a token by the keys that are known.
     pub(super) fn judge(&self, token: &str) -> Result<Outcome, Stop> {
         let jws = Jws::parse(token).map_err(|error| match error {
-            JwsError::NotJws => Stop::NotRecognised,
-            JwsError::Encrypted => Stop::invalid("encrypted token not accepted"),
-            JwsError::Header(reason) => Stop::invalid(reason),
+            JwsError::NotJws | JwsError::Encrypted => Stop::NotRecognised,
+            JwsError::Header(reason) => self.broken(token, reason),
         })?;
-        let claims = jws.claims().map_err(Stop::invalid)?;
+        let claims = jws.claims().map_err(|reason| self.broken(token, reason))?;
         let proof = match jws.header.typ.as_deref() {
             Some(kind::PLUGIN) => self.plugin(&jws, &claims),
             Some(kind::LIMITED_USER) => self.limited_user(&jws, &claims),
@@ -156,6 +156,19 @@ impl Judge {
             };
         }
         Err(Rejection::unavailable("no published key fits so far"))
+    }
+
+    /// A token that cannot be one of ours: bad if it says that it is, otherwise somebody else's.
+    fn broken(&self, token: &str, reason: &'static str) -> Stop {
+        let payload = token.split('.').nth(1).and_then(from_base64url);
+        let claims = payload.and_then(|text| serde_json::from_slice::<Claims>(&text).ok());
+        let named = claims
+            .as_ref()
+            .and_then(|claims| claims.get("iss")?.as_str());
+        match named.and_then(|iss| self.issuers.get(iss)) {
+            Some(ours) => ours.refuse(reason),
+            None => Stop::NotRecognised,
+        }
     }
 
     /// A token that names its issuer, or one whose key is in a set that is trusted whoever it names.
@@ -267,6 +280,7 @@ impl Trusted {
         clock: &Clock,
     ) -> Result<VerifiedIdentity, Stop> {
         let fits = self.issuer.accepts(&jws.header);
+        let fits = fits.and_then(|()| self.issuer.is_for_access(&jws.header, claims));
         fits.map_err(|reason| self.refuse(reason))?;
         signed(&self.keys, jws, &self.issuer.to_string())?;
         self.issuer

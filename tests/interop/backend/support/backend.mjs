@@ -1,0 +1,86 @@
+// Starts Backstage's own backend, with or without its own auth-backend.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { freePort, start } from './processes.mjs';
+
+const MAIN = fileURLToPath(new URL('../server/main.cjs', import.meta.url));
+const START_MS = 60_000;
+
+/** Whom the guest provider of the backend signs in. */
+export const GUEST = {
+  subject: 'user:default/visitor',
+  ownership: ['user:default/visitor', 'group:default/visitors'],
+};
+
+/** Its own auth-backend: guests, and a GitHub that nobody reaches but that sign-in may start at. */
+export const ownAuth = () => ({
+  environment: 'development',
+  providers: {
+    guest: {
+      userEntityRef: GUEST.subject,
+      ownershipEntityRefs: GUEST.ownership,
+      dangerouslyAllowOutsideDevelopment: true,
+    },
+    github: {
+      development: {
+        clientId: 'interop',
+        clientSecret: 'interop-secret',
+        signIn: { resolvers: [{ resolver: 'usernameMatchingUserEntityName' }] },
+      },
+    },
+  },
+});
+
+/**
+ * A backend that takes `auth` to be at `authUrl`, or else has its own auth-backend.
+ * `access` is its `backend.auth`; `plugins` tells where plugins of other processes are: `{ [id]: base URL }`.
+ */
+export async function startBackend({ authUrl, access = {}, plugins = {}, port } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'interop-backend-'));
+  const at = port ?? (await freePort());
+  const url = `http://127.0.0.1:${at}`;
+  const elsewhere = { ...plugins, ...(authUrl && { auth: authUrl }) };
+  const config = {
+    app: { baseUrl: url },
+    backend: {
+      baseUrl: url,
+      listen: `127.0.0.1:${at}`,
+      database: { client: 'better-sqlite3', connection: ':memory:' },
+      auth: access,
+    },
+    discovery: {
+      endpoints: Object.entries(elsewhere).map(([id, target]) => ({ target, plugins: [id] })),
+    },
+    ...(!authUrl && { auth: ownAuth() }),
+  };
+  const file = join(directory, 'app-config.json');
+  await writeFile(file, JSON.stringify(config));
+  // The backend looks around its directory for packages with configuration schemas: here are none.
+  await writeFile(join(directory, 'package.json'), '{ "name": "interop", "private": true }');
+
+  const cleanUp = () => rm(directory, { recursive: true, force: true });
+  const backend = await start('the backend', [process.execPath, MAIN, '--config', file], {
+    cwd: directory,
+    env: { ...process.env, NODE_ENV: 'test', LOG_LEVEL: 'warn' },
+    within: START_MS,
+    ready: () =>
+      fetch(`${url}/.backstage/health/v1/readiness`).then((response) => response.ok, () => false),
+  }).catch(async (error) => {
+    await cleanUp();
+    throw error;
+  });
+  return {
+    url,
+    port: at,
+    issuer: `${url}/api/auth`,
+    log: backend.log,
+    async stop() {
+      await backend.stop();
+      await cleanUp();
+    },
+  };
+}
