@@ -118,6 +118,36 @@ never!(Identity, VerifiedIdentity, Principal, User, Service => serde::de::Deseri
 never!(Identity, VerifiedIdentity => Default);
 never!(Identity => From<VerifiedIdentity>);
 never!(VerifiedIdentity, ApiKey => Clone);
+never!(VerifiedIdentity => From<Service>);
+never!(VerifiedIdentity => From<Principal>);
+// A secret is shown by `expose`, and by nothing that reads like something else.
+never!(Secret<String>, Secret<Vec<u8>>, ApiKey, MintedToken, SealingKey => std::ops::Deref);
+never!(Secret<String>, Secret<Vec<u8>>, ApiKey, MintedToken, SealingKey => std::borrow::Borrow<str>);
+never!(Secret<String>, ApiKey, MintedToken, SealingKey => AsRef<[u8]>);
+never!(String => From<Secret<String>>);
+never!(String => From<ApiKey>);
+never!(String => From<MintedToken>);
+
+/// What a type has not got: a method of its own would be called before the trait's, and not fit.
+macro_rules! absent {
+    ($type:ty: $($name:ident)+) => {{
+        struct Absent;
+        trait Without: Sized {
+            $(fn $name() -> Absent { Absent })+
+        }
+        impl Without for $type {}
+        $(let Absent = <$type>::$name();)+
+    }};
+}
+
+#[test]
+#[allow(clippy::new_ret_no_self, reason = "that there is none is the point")]
+fn a_proof_is_asserted_and_never_made_otherwise_nor_handed_out_by_one_who_has_it() {
+    absent!(Identity: new from_parts builder assertion default unchecked of_verified verified);
+    absent!(VerifiedIdentity: new from_parts builder default unchecked into_identity into_inner);
+    absent!(Secret<String>: into_inner into_string as_str get_ref);
+    absent!(Sessions: get_ref keys);
+}
 
 #[test]
 fn the_futures_can_be_sent_to_another_thread() {

@@ -12,9 +12,12 @@ mod browser;
 mod everybody;
 #[path = "support/jar.rs"]
 mod jar;
+#[path = "support/site.rs"]
+mod site;
 
-use self::browser::{Browser, POPUP, frame};
+use self::browser::Browser;
 use self::everybody::{Portal, REDIRECT};
+use self::site::{POPUP, frame};
 use http::header::COOKIE;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;

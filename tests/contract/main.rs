@@ -7,6 +7,7 @@ mod callback;
 mod cells;
 mod cookies;
 mod credentials;
+mod decisions;
 mod drive;
 mod judges;
 #[path = "../support/log.rs"]

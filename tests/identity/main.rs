@@ -27,7 +27,6 @@ use self::support::{Answer, get, send};
 
 const BARE: &str = "Bearer realm=\"tower-identity\"";
 const INVALID: &str = "Bearer realm=\"tower-identity\", error=\"invalid_token\"";
-const AMBIGUOUS: &str = "Bearer realm=\"tower-identity\", error=\"invalid_request\"";
 const API: &str = "https://api.example.com";
 
 fn over<V>(layer: IdentityLayer<V>) -> (IdentityService<Echo, V>, Echo) {

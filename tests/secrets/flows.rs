@@ -15,10 +15,11 @@ use tower_identity::{
 };
 
 use super::CANARY;
-use super::browser::{self, Browser, POPUP, frame};
+use super::browser::{self, Browser};
 use super::everybody::{Portal, REDIRECT};
 use super::overheard::Seen;
 use super::portal;
+use super::site::{POPUP, frame};
 use super::support::{get, request, send};
 
 /// Signs people in by all ways, renews, signs them out, and does what goes wrong besides.

@@ -11,6 +11,8 @@ mod flows;
 mod overheard;
 #[path = "../support/portal.rs"]
 mod portal;
+#[path = "../support/site.rs"]
+mod site;
 #[path = "../support/mod.rs"]
 mod support;
 

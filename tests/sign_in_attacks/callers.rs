@@ -12,8 +12,9 @@ use tower_identity::provider::Guest;
 use tower_identity::sign_in::SignIn;
 use tower_identity::testing::Provider;
 
-use super::browser::{Browser, catalog};
+use super::browser::Browser;
 use super::liar::Liar;
+use super::site::catalog;
 use super::{ADA, email, oidc, portal};
 
 #[tokio::test]

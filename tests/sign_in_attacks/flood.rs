@@ -14,7 +14,8 @@ use tower_identity::sign_in::{Resolver, SignIn};
 use tower_identity::store::MemoryStore;
 use tower_identity::testing::Provider;
 
-use super::browser::{Browser, frame};
+use super::browser::Browser;
+use super::site::frame;
 use super::{ADA, email, oidc, portal};
 
 #[tokio::test]

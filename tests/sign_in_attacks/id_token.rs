@@ -8,8 +8,9 @@ use tower_identity::provider::Oidc;
 use tower_identity::testing::TokenBuilder;
 use tower_identity::verify::jwt::Algorithm;
 
-use super::browser::{Browser, frame};
+use super::browser::Browser;
 use super::liar::{Liar, signer};
+use super::site::frame;
 use super::{ADA, email, portal};
 
 /// A portal of one liar's, who has told the truth once.

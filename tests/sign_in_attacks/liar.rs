@@ -15,7 +15,8 @@ use tower_identity::clock::Clock;
 use tower_identity::provider::{GitHub, Oidc};
 use tower_identity::testing::{Provider, TokenBuilder};
 
-use super::browser::{Answer, Browser, bind};
+use super::browser::{Answer, Browser};
+use super::site::bind;
 
 #[derive(Clone)]
 pub(crate) struct Liar(Arc<Mutex<Script>>);

@@ -21,6 +21,8 @@ mod people;
 mod provider;
 mod refresh;
 mod sign_out;
+#[path = "../support/site.rs"]
+mod site;
 mod words;
 
 use bytes::Bytes;
@@ -30,7 +32,8 @@ use tower_identity::provider::{GitHub, Oidc};
 use tower_identity::sign_in::{Resolver, SignIn, SignInBuilder};
 use tower_identity::testing::Provider;
 
-use self::browser::{Answer, Browser, POPUP, bind, catalog, serve};
+use self::browser::{Answer, Browser};
+use self::site::{POPUP, bind, catalog, serve};
 
 const ADA: &str = "user:default/ada";
 const GRACE: &str = "user:default/grace";

@@ -4,8 +4,9 @@ use http::{HeaderMap, Method};
 use serde_json::json;
 use tower_identity::sign_in::Resolver;
 
-use super::browser::{Browser, frame};
+use super::browser::Browser;
 use super::liar::Liar;
+use super::site::frame;
 use super::{ADA, email, portal};
 
 async fn signs_nobody_in(portal: &str, provider: &str, liar: &Liar, what: &str) {

@@ -9,8 +9,9 @@ use tower_identity::catalog::{Catalog, CatalogError, CatalogUser, FileCatalog, U
 use tower_identity::sign_in::Resolver;
 use tower_identity::testing::Provider;
 
-use super::browser::{Browser, catalog, frame};
+use super::browser::Browser;
 use super::liar::{Liar, ada};
+use super::site::{catalog, frame};
 use super::{ADA, GRACE, email, github, is_over, oidc, portal};
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use tower_identity::provider::{GitHub, Guest, Oidc};
 use tower_identity::sign_in::{Resolver, SignIn, SignInBuilder};
 use tower_identity::testing::Provider;
 
-use super::browser::{bind, catalog, serve};
+use super::site::{bind, catalog, serve};
 
 /// Back to a page of the portal.
 pub(crate) const REDIRECT: &str = "flow=redirect&redirectUrl=/welcome";
