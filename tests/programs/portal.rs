@@ -148,10 +148,7 @@ fn the_portal_checks_its_files_and_lists_every_mistake() {
     // A port in use says what to do, with a file too.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
-    for arguments in [
-        &["--listen", &at][..],
-        &["--listen", &at, "--config", &odd],
-    ] {
+    for arguments in [&["--listen", &at][..], &["--listen", &at, "--config", &odd]] {
         let refused = run(arguments);
         let text = String::from_utf8(refused.stderr).unwrap();
         assert!(
