@@ -32,6 +32,12 @@
 //! | --- | --- | --- | --- |
 //! | `Identity`, `User`, `Service` | 401 | 403 | 500, and the log names the layer to add |
 //! | `Option<Identity>` | `None` | | 500, likewise |
+//! | `Option<User>`, `Option<Service>` | `None` | `None` | 500, likewise |
+//!
+//! The layers of [`Config`](crate::Config) require somebody: an `Option` is of use behind
+//! `layers.identity.optional()`. A scope is asked for with a type that names it: see [`Scoped`].
+
+use std::marker::PhantomData;
 
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
@@ -48,6 +54,7 @@ use crate::rejection::{Audience, Challenge, Rejection, RejectionKind, respond};
 pub struct IdentityRejection {
     rejection: Rejection,
     audience: Audience,
+    challenge: Challenge,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Identity {
@@ -92,6 +99,79 @@ impl<S: Send + Sync> FromRequestParts<S> for Service {
     }
 }
 
+impl<S: Send + Sync> OptionalFromRequestParts<S> for User {
+    type Rejection = IdentityRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> Result<Option<Self>, IdentityRejection> {
+        Ok(find(parts)?.and_then(|identity| identity.user().cloned()))
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Service {
+    type Rejection = IdentityRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> Result<Option<Self>, IdentityRejection> {
+        Ok(find(parts)?.and_then(|identity| identity.service().cloned()))
+    }
+}
+
+/// A scope, or several separated by spaces, by the name of a type.
+pub trait RequiredScope {
+    /// Such as `items.write`.
+    const SCOPE: &'static str;
+}
+
+/// An [`Identity`] that was granted what `R` names; otherwise the handler is not called, and the answer is a 403
+/// that names it.
+///
+/// ```
+/// use tower_identity::extract::{RequiredScope, Scoped};
+///
+/// struct ItemsWrite;
+///
+/// impl RequiredScope for ItemsWrite {
+///     const SCOPE: &str = "items.write";
+/// }
+///
+/// async fn delete(who: Scoped<ItemsWrite>) -> String {
+///     format!("gone, said {}", who.identity().subject())
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::delete(delete));
+/// ```
+#[derive(Debug)]
+pub struct Scoped<R>(Identity, PhantomData<fn() -> R>);
+
+impl<R> Scoped<R> {
+    /// Who it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync, R: RequiredScope> FromRequestParts<S> for Scoped<R> {
+    type Rejection = IdentityRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, IdentityRejection> {
+        let identity = <Identity as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let mut wanted = R::SCOPE.split_ascii_whitespace();
+        if wanted.all(|scope| identity.scopes().contains(scope)) {
+            return Ok(Self(identity, PhantomData));
+        }
+        let reason = format!("the scope {} was not granted", R::SCOPE);
+        let rejection = Rejection::new(RejectionKind::InsufficientScope, reason);
+        let mut refusal = IdentityRejection::new(parts, rejection);
+        refusal.challenge = refusal.challenge.with_scope(R::SCOPE);
+        Err(refusal)
+    }
+}
+
 fn find(parts: &Parts) -> Result<Option<Identity>, IdentityRejection> {
     let identity = Identity::from_extensions(&parts.extensions).cloned();
     if identity.is_none() && JudgedBy::of(&parts.extensions).is_none() {
@@ -114,6 +194,7 @@ impl IdentityRejection {
         Self {
             rejection,
             audience: Audience::of(&request),
+            challenge: Challenge::default(),
         }
     }
 
@@ -130,6 +211,6 @@ impl IntoResponse for IdentityRejection {
         if self.rejection.kind() == RejectionKind::Misconfigured {
             tracing::error!(target: "tower_identity", path = self.audience.path(), "{}", self.rejection.reason());
         }
-        respond(self.rejection, &self.audience, &Challenge::default(), None).map(Body::from)
+        respond(self.rejection, &self.audience, &self.challenge, None).map(Body::from)
     }
 }

@@ -17,6 +17,7 @@ mod order;
 #[cfg(feature = "sign-in")]
 mod page;
 mod plugin;
+pub mod require;
 mod uri_component;
 
 pub use self::bearer_key::{BearerKeyLayer, BearerKeyService};

@@ -9,6 +9,7 @@ use crate::error::ConfigMistake;
 #[derive(Clone, Debug)]
 pub struct Challenge {
     realm: Box<str>,
+    scope: Option<Box<str>>,
 }
 
 impl Challenge {
@@ -22,7 +23,7 @@ impl Challenge {
         let realm = realm.into();
         let fits = |b: u8| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\';
         if realm.bytes().all(fits) {
-            Ok(Self { realm })
+            Ok(Self { realm, scope: None })
         } else {
             Err(ConfigMistake::new(
                 "realm",
@@ -31,11 +32,25 @@ impl Challenge {
         }
     }
 
+    /// Names what was lacking, where that is what a refusal is about. What is no list of scopes is left out.
+    pub(crate) fn with_scope(mut self, scope: &str) -> Self {
+        let fits = |b: u8| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\';
+        self.scope = scope.bytes().all(fits).then(|| scope.into());
+        self
+    }
+
     pub(crate) fn header(&self, kind: RejectionKind) -> HeaderValue {
         let mut text = format!("Bearer realm=\"{}\"", self.realm);
         if let Some(code) = kind.error_code() {
             text.push_str(", error=\"");
             text.push_str(code);
+            text.push('"');
+        }
+        if let Some(scope) = &self.scope
+            && kind == RejectionKind::InsufficientScope
+        {
+            text.push_str(", scope=\"");
+            text.push_str(scope);
             text.push('"');
         }
         // The realm was checked when it was made, and the rest is ours.
@@ -47,6 +62,7 @@ impl Default for Challenge {
     fn default() -> Self {
         Self {
             realm: "tower-identity".into(),
+            scope: None,
         }
     }
 }

@@ -137,19 +137,28 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    #[tokio::test]
-    async fn op_04_of_fifty_takers_one_wins() {
-        let store = std::sync::Arc::new(MemoryStore::new(Clock::system()));
-        assert!(store.put_if_absent("k", b"v", MINUTE).await.unwrap());
-        let takers = (0..50).map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { store.take("k").await.unwrap().is_some() })
-        });
-        let won = futures::future::join_all(takers)
-            .await
-            .into_iter()
-            .filter(|r| *r.as_ref().unwrap());
-        assert_eq!(won.count(), 1);
+    #[test]
+    fn op_04_of_fifty_takers_one_wins() {
+        // Threads that a barrier lets go at once: tasks of one thread would take turns, whatever `take` does.
+        const TAKERS: usize = 50;
+        let store = MemoryStore::new(Clock::system());
+        for round in 0..100 {
+            let key = format!("k{round}");
+            let put = store.put_if_absent(&key, b"v", MINUTE).now_or_never();
+            assert_eq!(put, Some(Ok(true)));
+            let start = std::sync::Barrier::new(TAKERS);
+            let won = std::thread::scope(|scope| {
+                let takers = [(); TAKERS].map(|()| {
+                    scope.spawn(|| {
+                        start.wait();
+                        store.take(&key).now_or_never().unwrap().unwrap().is_some()
+                    })
+                });
+                let won = takers.into_iter().filter_map(|taker| taker.join().ok());
+                won.filter(|won| *won).count()
+            });
+            assert_eq!(won, 1, "round {round}");
+        }
     }
 
     #[tokio::test]
