@@ -51,7 +51,10 @@ use crate::rejection::{Audience, Challenge, Rejection, RejectionKind, respond};
 
 /// Why a handler did not get the identity it asks for.
 #[derive(Debug)]
-pub struct IdentityRejection {
+pub struct IdentityRejection(Box<Refusal>);
+
+#[derive(Debug)]
+struct Refusal {
     rejection: Rejection,
     audience: Audience,
     challenge: Challenge,
@@ -167,7 +170,7 @@ impl<S: Send + Sync, R: RequiredScope> FromRequestParts<S> for Scoped<R> {
         let reason = format!("the scope {} was not granted", R::SCOPE);
         let rejection = Rejection::new(RejectionKind::InsufficientScope, reason);
         let mut refusal = IdentityRejection::new(parts, rejection);
-        refusal.challenge = refusal.challenge.with_scope(R::SCOPE);
+        refusal.0.challenge = Challenge::default().with_scope(R::SCOPE);
         Err(refusal)
     }
 }
@@ -191,11 +194,11 @@ impl IdentityRejection {
         *request.version_mut() = parts.version;
         *request.uri_mut() = parts.uri.clone();
         *request.headers_mut() = parts.headers.clone();
-        Self {
+        Self(Box::new(Refusal {
             rejection,
             audience: Audience::of(&request),
             challenge: Challenge::default(),
-        }
+        }))
     }
 
     fn other_kind(parts: &Parts, reason: &'static str) -> Self {
@@ -208,9 +211,14 @@ impl IdentityRejection {
 
 impl IntoResponse for IdentityRejection {
     fn into_response(self) -> Response {
-        if self.rejection.kind() == RejectionKind::Misconfigured {
-            tracing::error!(target: "tower_identity", path = self.audience.path(), "{}", self.rejection.reason());
+        let Refusal {
+            rejection,
+            audience,
+            challenge,
+        } = *self.0;
+        if rejection.kind() == RejectionKind::Misconfigured {
+            tracing::error!(target: "tower_identity", path = audience.path(), "{}", rejection.reason());
         }
-        respond(self.rejection, &self.audience, &self.challenge, None).map(Body::from)
+        respond(rejection, &audience, &challenge, None).map(Body::from)
     }
 }

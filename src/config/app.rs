@@ -61,6 +61,9 @@ pub(super) struct Known {
 /// # let _ = app;
 /// # Ok::<(), tower_identity::ConfigError>(())
 /// ```
+///
+/// They require somebody: `layers.identity.optional()` lets nobody in as well. Keys with `accessRestrictions` are
+/// refused until both layers that judge are told which plugin this is, with `for_plugin("catalog")`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Layers {

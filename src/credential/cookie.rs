@@ -99,6 +99,7 @@ impl<'a> Cookies<'a> {
     ///
     /// Each candidate of the name is tried, so that a planted one cannot hide the real one;
     /// if two of them open to different values, neither counts.
+    #[cfg(feature = "sign-in")]
     pub(crate) fn open(self, keys: &SealingKeys, name: &CookieName) -> Option<Zeroizing<Vec<u8>>> {
         self.open_one(keys, name).ok().flatten()
     }

@@ -126,6 +126,7 @@ impl Sessions {
     }
 
     /// The living session that a request's cookies hold; a dead, broken or foreign cookie is no session.
+    #[cfg(feature = "sign-in")]
     pub(crate) fn open(&self, headers: &HeaderMap) -> Option<Session> {
         self.recognise(headers).ok()?.filter(|s| self.is_alive(s))
     }

@@ -120,7 +120,7 @@ impl Issuer {
     }
 
     /// An OpenID Connect provider whose access tokens name this service as `audience`.
-    /// Each proves a person, known as [`User::foreign`]. Keys are found by discovery.
+    /// Each proves a person, known as [`User::foreign`](crate::identity::User::foreign). Keys are found by discovery.
     pub fn oidc(url: impl Into<Arc<str>>, audience: impl Into<Box<str>>) -> Self {
         Self {
             names: Names::One(url.into()),
