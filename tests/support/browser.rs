@@ -179,7 +179,7 @@ impl Browser {
 }
 
 /// Answers the provider's page as its form would.
-async fn choose(page: &str, user: &str) -> String {
+pub(crate) async fn choose(page: &str, user: &str) -> String {
     let (page, query) = page.split_once('?').unwrap();
     let request = Request::post(page)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
