@@ -70,14 +70,12 @@ pub(super) async fn verify(
 }
 
 fn accepts(algorithm: Algorithm, registered: Option<Algorithm>, published: &[String]) -> bool {
-    // Ours, narrowed by the registration or the metadata and never widened by either.
-    let published: Vec<_> = published
-        .iter()
-        .filter_map(|name| Algorithm::parse(name))
-        .collect();
+    // Ours, narrowed by the registration and the metadata and never widened by either: who publishes only what is
+    // not accepted is left with nothing (KS-13).
+    let mut names = published.iter().map(|name| Algorithm::parse(name));
     Algorithm::ASYMMETRIC.contains(&algorithm)
         && registered.is_none_or(|only| only == algorithm)
-        && (published.is_empty() || published.contains(&algorithm))
+        && (published.is_empty() || names.any(|name| name == Some(algorithm)))
 }
 
 fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), &'static str> {

@@ -122,11 +122,8 @@ impl OAuthClient {
         let Self { inner, caller } = self.clone();
         async move {
             let request = inner.exchange_code(code).set_pkce_verifier(verifier);
-            request
-                .request_async(&caller)
-                .await
-                .map(TokenResponse::from)
-                .map_err(token_error)
+            let tokens = request.request_async(&caller).await.map_err(token_error)?;
+            TokenResponse::try_from(tokens)
         }
         .boxed()
     }
@@ -141,7 +138,7 @@ impl OAuthClient {
         async move {
             let request = inner.exchange_refresh_token(&token);
             let tokens = request.request_async(&caller).await.map_err(token_error)?;
-            let mut tokens = TokenResponse::from(tokens);
+            let mut tokens = TokenResponse::try_from(tokens)?;
             tokens
                 .refresh_token
                 .get_or_insert_with(|| Secret::new(token.secret().clone()));
@@ -175,8 +172,15 @@ impl<'c> AsyncHttpClient<'c> for Caller {
     }
 }
 
-impl From<Response> for TokenResponse {
-    fn from(response: Response) -> Self {
+impl TryFrom<Response> for TokenResponse {
+    type Error = ProviderError;
+
+    fn try_from(response: Response) -> Result<Self, ProviderError> {
+        // A token of a kind that is not understood must not be used (RFC 6749 section 7.1).
+        if *response.token_type() != BasicTokenType::Bearer {
+            let reason = "the access token is not a bearer token";
+            return Err(ProviderError::invalid(reason));
+        }
         let scope = response.scopes().map(|scopes| {
             scopes
                 .iter()
@@ -184,7 +188,7 @@ impl From<Response> for TokenResponse {
                 .collect::<Vec<_>>()
                 .join(" ")
         });
-        Self {
+        Ok(Self {
             access_token: Secret::new(response.access_token().secret().clone()),
             refresh_token: response
                 .refresh_token()
@@ -192,7 +196,7 @@ impl From<Response> for TokenResponse {
             id_token: response.extra_fields().id_token.clone().map(Secret::new),
             scope,
             expires_in: response.expires_in().map(|life| life.as_secs()),
-        }
+        })
     }
 }
 

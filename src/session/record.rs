@@ -88,3 +88,42 @@ impl Session {
         Some(identity)
     }
 }
+
+#[cfg(all(test, feature = "sign-in"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn se_14_a_format_of_another_build_is_no_session() {
+        let now = Timestamp::from_unix(1_800_000_000);
+        let person = Person {
+            user: "user:default/ada".into(),
+            ownership: vec!["user:default/ada".into()],
+            in_catalog: true,
+        };
+        let session = Session::new(Family::new(now), person, ("oidc", "development"), now);
+        let plain = serde_json::to_value(&session).unwrap();
+        assert_eq!(plain["v"], VERSION);
+        assert!(Session::parse(plain.to_string().as_bytes()).is_some());
+        for version in [0, VERSION - 1, VERSION + 1, u8::MAX] {
+            let mut other = plain.clone();
+            other["v"] = version.into();
+            let parsed = Session::parse(other.to_string().as_bytes());
+            assert!(parsed.is_none(), "{version}");
+        }
+        // Nor is one that says no version, or lacks anything it needs.
+        for member in [
+            "v",
+            "family",
+            "user",
+            "ownership",
+            "in_catalog",
+            "expires_at",
+        ] {
+            let mut other = plain.clone();
+            other.as_object_mut().unwrap().remove(member);
+            let parsed = Session::parse(other.to_string().as_bytes());
+            assert!(parsed.is_none(), "{member}");
+        }
+    }
+}

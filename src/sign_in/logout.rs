@@ -87,3 +87,23 @@ impl Inner {
 fn may_navigate_to(url: &Url) -> bool {
     url.scheme() == "https" || url.host_str().is_some_and(is_loopback)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lo_02_nobody_is_sent_to_plain_http_beyond_this_machine() {
+        for (url, good) in [
+            ("https://idp.example.com/out", true),
+            ("http://127.0.0.1:8080/out", true),
+            ("http://localhost/out", true),
+            ("http://idp.example.com/out", false),
+            ("http://127.0.0.1.example.com/out", false),
+            ("javascript:alert(1)", false),
+            ("data:text/html,x", false),
+        ] {
+            assert_eq!(may_navigate_to(&Url::parse(url).unwrap()), good, "{url}");
+        }
+    }
+}

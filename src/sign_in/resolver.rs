@@ -268,3 +268,174 @@ fn user_ref(name: &str) -> Option<EntityRef> {
     }
     EntityRef::parse(&format!("user:default/{name}")).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use futures::future::{BoxFuture, ready};
+
+    use super::*;
+    use crate::catalog::CatalogUser;
+
+    /// Knows these users by name, and whoever has the e-mail `shared@example.com` twice.
+    struct Known(&'static [&'static str]);
+
+    impl Catalog for Known {
+        fn find_user<'a>(
+            &'a self,
+            query: &'a UserQuery,
+        ) -> BoxFuture<'a, Result<CatalogUser, CatalogError>> {
+            let wanted = match query {
+                UserQuery::Ref(wanted) => wanted.as_str().to_owned(),
+                UserQuery::Email(email) if email == "shared@example.com" => {
+                    return ready(Err(CatalogError::Conflict)).boxed();
+                }
+                UserQuery::Email(email) if email == "lost@example.com" => {
+                    let error = CatalogError::Unavailable("away".into());
+                    return ready(Err(error)).boxed();
+                }
+                UserQuery::Email(email) => format!("user:default/{}", email.replace('@', "-at-")),
+                _ => return ready(Err(CatalogError::NotFound)).boxed(),
+            };
+            let found = self.0.iter().find(|name| **name == wanted);
+            let user = found.map(|name| CatalogUser::new(EntityRef::parse(name).unwrap()));
+            ready(user.ok_or(CatalogError::NotFound)).boxed()
+        }
+    }
+
+    const KNOWN: Known = Known(&[
+        "user:default/ada",
+        "user:default/shared",
+        "user:default/lost",
+        "user:default/ada-at-example.com",
+        "user:other/ada",
+    ]);
+
+    /// Who is found: an entity ref, or the message.
+    fn found(resolvers: &[Resolver], username: Option<&str>, email: Option<&str>) -> String {
+        let profile = ProviderProfile {
+            username: username.map(str::to_owned),
+            email: email.map(str::to_owned),
+            ..ProviderProfile::default()
+        };
+        let found = resolve(resolvers, &profile, Some(&KNOWN)).now_or_never();
+        match found.unwrap() {
+            Ok(resolved) => resolved.user.as_str().to_owned(),
+            Err(error) => error.message().to_owned(),
+        }
+    }
+
+    const NOBODY: &str = "Failed to sign-in, unable to resolve user identity. Please verify that your catalog contains the expected User entities that would match your configured sign-in resolver.";
+    const FORBIDDEN: &str = "Sign-in user email is not from an allowed domain";
+    const NO_EMAIL: &str = "Login failed, user profile does not contain an email";
+
+    #[test]
+    fn id_03_an_allowed_domain_is_compared_whole_and_in_any_case() {
+        for rule in [Resolver::email(), Resolver::email_local_part()] {
+            let resolvers = [rule.with_allowed_domains(["Example.com", "example.org"])];
+            let expected = found(&[resolvers[0].clone()], None, Some("ada@example.com"));
+            assert!(expected.starts_with("user:default/ada"), "{expected}");
+            assert_ne!(found(&resolvers, None, Some("ada@EXAMPLE.com")), FORBIDDEN);
+            for email in [
+                "ada@evil.example",
+                "ada@sub.example.com",
+                "ada@notexample.com",
+                "ada@example.com.evil.example",
+                "ada@example.co",
+                "ada@com",
+            ] {
+                assert_eq!(found(&resolvers, None, Some(email)), FORBIDDEN, "{email}");
+            }
+            for email in [
+                "ada@example.com.",
+                "ada@evil@example.com",
+                "@example.com",
+                "ada",
+            ] {
+                assert_eq!(found(&resolvers, None, Some(email)), NO_EMAIL, "{email}");
+            }
+        }
+        // None is none: an empty list is no wildcard.
+        let nobody = [Resolver::email().with_allowed_domains(Vec::<String>::new())];
+        assert_eq!(found(&nobody, None, Some("ada@example.com")), FORBIDDEN);
+    }
+
+    #[test]
+    fn id_03_a_domain_that_is_not_allowed_ends_it_for_the_resolvers_behind_as_well() {
+        let resolvers = [
+            Resolver::email().with_allowed_domains(["example.org"]),
+            Resolver::username(),
+        ];
+        let found = found(&resolvers, Some("ada"), Some("ada@example.com"));
+        assert_eq!(found, FORBIDDEN);
+    }
+
+    #[test]
+    fn id_07_a_username_is_a_name_and_never_a_ref() {
+        let strict = [Resolver::username()];
+        let lenient = [Resolver::username().dangerously_allow_sign_in_without_user_in_catalog()];
+        assert_eq!(found(&strict, Some("ada"), None), "user:default/ada");
+        assert_eq!(found(&lenient, Some("eve"), None), "user:default/eve");
+        for name in [
+            "user:default/ada",
+            "user:other/ada",
+            "default/ada",
+            "other/ada",
+            "user:ada",
+            "group:default/admins",
+            "/ada",
+            ":ada",
+            "ada/",
+            "",
+            " ada",
+            "ada ",
+            "a\u{212a}da",
+            "\u{430}da",
+            "ada\n",
+            "ada\0",
+        ] {
+            assert_eq!(found(&strict, Some(name), None), NOBODY, "{name:?}");
+            assert_eq!(found(&lenient, Some(name), None), NOBODY, "{name:?}");
+        }
+        // The same for what stands before the `@`.
+        let strict = [Resolver::email_local_part()];
+        let lenient =
+            [Resolver::email_local_part().dangerously_allow_sign_in_without_user_in_catalog()];
+        for email in [
+            "user:other/ada@example.com",
+            "other/ada@example.com",
+            "user:ada@x.y",
+        ] {
+            assert_eq!(found(&strict, None, Some(email)), NOBODY, "{email}");
+            assert_eq!(found(&lenient, None, Some(email)), NOBODY, "{email}");
+        }
+        let email = Some("ada@example.com");
+        assert_eq!(found(&strict, None, email), "user:default/ada");
+    }
+
+    #[test]
+    fn id_01_two_users_of_one_email_are_nobody_and_no_other_resolver_is_asked() {
+        let resolvers = [
+            Resolver::email().dangerously_allow_sign_in_without_user_in_catalog(),
+            Resolver::username(),
+            Resolver::email_local_part(),
+        ];
+        assert_eq!(
+            found(&resolvers, Some("ada"), Some("shared@example.com")),
+            "User lookup resulted in multiple matches"
+        );
+        // Nor if its second spelling is shared, or if the catalog has no answer.
+        assert_eq!(
+            found(&resolvers, Some("ada"), Some("shared+x@example.com")),
+            "User lookup resulted in multiple matches"
+        );
+        assert_eq!(
+            found(&resolvers, Some("ada"), Some("lost@example.com")),
+            "The catalog can't be asked right now"
+        );
+        // Only what is not found goes on to the next.
+        let strict = [Resolver::email(), Resolver::username()];
+        let next = found(&strict, Some("ada"), Some("eve@example.com"));
+        assert_eq!(next, "user:default/ada");
+    }
+}

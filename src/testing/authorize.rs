@@ -181,6 +181,8 @@ impl Response<'_> {
             .copied()
             .chain(self.echo.map(|state| ("state", state)))
             .chain([("iss", self.state.issuer.as_str())]);
+        let params = self.state.lies.callback(params);
+        let params = params.iter().map(|(k, v)| (k.as_str(), v.as_str()));
         if self.form_post {
             pages::form_post(StatusCode::OK, &self.redirect_uri, params)
         } else {

@@ -3,7 +3,7 @@
 use http::header::{HeaderName, USER_AGENT};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::authorize::{self, Decision};
 use super::grants::{Code, Grant, Protocol};
@@ -44,16 +44,24 @@ pub(super) fn authorize(state: &State, call: &Call) -> Reply {
                 ),
                 ("error_uri", "https://docs.github.com/apps/troubleshooting"),
             ];
-            wire::redirect(redirect_uri, error.into_iter().chain(echo))
+            respond(state, redirect_uri, error.into_iter().chain(echo))
         }
         Ok(Decision::SignedIn(user)) => {
             let code = issue_code(state, client.id(), user, named, params);
-            wire::redirect(
-                redirect_uri,
-                [("code", code.as_str())].into_iter().chain(echo),
-            )
+            let params = [("code", code.as_str())].into_iter().chain(echo);
+            respond(state, redirect_uri, params)
         }
     }
+}
+
+fn respond<'a>(
+    state: &State,
+    redirect_uri: Url,
+    params: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Reply {
+    let params = state.lies.callback(params);
+    let params = params.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+    wire::redirect(redirect_uri, params)
 }
 
 /// `POST /login/oauth/access_token`: errors come with status 200, and all of it as a form unless JSON is asked for.

@@ -76,18 +76,22 @@ impl KeyPairs {
         }
     }
 
-    /// A JWT (RFC 7515 section 7.1) with the `alg` and `kid` of this key, unless `header` has its own.
+    /// The `alg` and `kid` of the key for `algorithm`.
+    pub(super) fn header(&self, algorithm: Algorithm) -> Map<String, Value> {
+        let mut header = Map::new();
+        header.insert("alg".into(), json!(algorithm.name()));
+        header.insert("kid".into(), json!(self.id(algorithm)));
+        header
+    }
+
+    /// A JWT (RFC 7515 section 7.1) of this header and these claims.
     pub(super) fn sign(
         &self,
         algorithm: Algorithm,
         header: &Map<String, Value>,
         claims: &Map<String, Value>,
     ) -> Result<String, Unspecified> {
-        let mut complete = Map::new();
-        complete.insert("alg".into(), json!(algorithm.name()));
-        complete.insert("kid".into(), json!(self.id(algorithm)));
-        complete.extend(header.clone());
-        let [header, claims] = [&complete, claims]
+        let [header, claims] = [header, claims]
             .map(|part| serde_json::to_vec(part).map(|json| base64url(&json)))
             .map(|part| part.map_err(|_| Unspecified));
         let message = format!("{}.{}", header?, claims?);

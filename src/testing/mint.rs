@@ -125,7 +125,19 @@ impl TokenBuilder {
 
     /// As [`sign`](Self::sign), for what is asked for over the wire.
     pub(super) fn try_sign(&self) -> Result<String, aws_lc_rs::error::Unspecified> {
-        self.keys.sign(self.algorithm, &self.header, &self.claims)
+        self.sign_bent(|_, _| {})
+    }
+
+    /// As [`sign`](Self::sign), with the last word on what is signed, `alg` and `kid` too.
+    pub(super) fn sign_bent(
+        &self,
+        bend: impl FnOnce(&mut Map<String, Value>, &mut Map<String, Value>),
+    ) -> Result<String, aws_lc_rs::error::Unspecified> {
+        let mut header = self.keys.header(self.algorithm);
+        header.extend(self.header.clone());
+        let mut claims = self.claims.clone();
+        bend(&mut header, &mut claims);
+        self.keys.sign(self.algorithm, &header, &claims)
     }
 
     /// Adds claims, replacing those of the same name.

@@ -30,6 +30,10 @@
 //! provider.rotate_keys().await?;
 //! provider.pause();
 //! assert_eq!(provider.requests("/jwks"), 0);
+//!
+//! // A provider that lies: see `Lie`.
+//! let lie = provider.bend_id_token(|_, claims| { claims.remove("nonce"); });
+//! assert_eq!(lie.told(), 0);
 //! # Ok(())
 //! # }
 //! ```
@@ -65,6 +69,7 @@ mod github;
 mod grants;
 mod identity;
 mod keys;
+mod lie;
 mod mint;
 mod pages;
 mod provider;
@@ -77,6 +82,7 @@ mod wire;
 pub use self::clients::Client;
 pub use self::identity::{IdentityBuilder, identity, service};
 pub use self::keys::Algorithm;
+pub use self::lie::Lie;
 pub use self::mint::TokenBuilder;
 pub use self::provider::{Provider, ProviderBuilder};
 pub use self::users::User;

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::clients::Client;
 use super::grants::Grants;
 use super::keys::{Algorithm, KeyPairs, KeyRing};
+use super::lie::Lies;
 use super::mint::TokenBuilder;
 use super::server::{self, State, lock};
 use super::users::User;
@@ -34,7 +35,7 @@ const CLIENT_SECRET: &str = "testing-client-secret";
 /// must be trusted by nothing but tests and demos.
 #[must_use = "the provider stops when it is dropped"]
 pub struct Provider {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     address: SocketAddr,
     server: Mutex<Option<Server>>,
 }
@@ -317,6 +318,7 @@ impl ProviderBuilder {
             grants: Mutex::new(Grants::default()),
             paused: AtomicBool::new(false),
             requests: Mutex::new(HashMap::new()),
+            lies: Lies::default(),
         });
         let server = Server::spawn(&state, listener);
         Ok(Provider {

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use super::clients::Client;
 use super::grants::Grants;
 use super::keys::{Algorithm, KeyRing};
+use super::lie::Lies;
 use super::mint::TokenBuilder;
 use super::users::User;
 use super::wire::{self, Call, Reply};
@@ -46,6 +47,7 @@ pub(super) struct State {
     pub(super) grants: Mutex<Grants>,
     pub(super) paused: AtomicBool,
     pub(super) requests: Mutex<HashMap<String, usize>>,
+    pub(super) lies: Lies,
 }
 
 /// Serves until `stop` is dropped or used; then the port is closed, and every connection with it.
@@ -91,7 +93,7 @@ async fn respond(state: &State, request: Request<Incoming>) -> Reply {
         return wire::with_header(reply, RETRY_AFTER, "1");
     }
     let reply = match Call::read(request).await {
-        Ok(call) => route(state, &call),
+        Ok(call) => state.lies.bend(&path, route(state, &call)).await,
         Err((status, reason)) => {
             let body = json!({ "error": "invalid_request", "error_description": reason });
             wire::json(status, &body)

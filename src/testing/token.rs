@@ -221,7 +221,7 @@ fn respond(state: &State, grant: Grant, nonce: Option<&str>) -> Result<Value, Re
             .without_claim("jti")
             .with_claims(claims)
             .with_lifetime(std::time::Duration::from_secs(ID_TOKEN_LIFETIME));
-        let id_token = id_token.try_sign().map_err(|_| FAILED)?;
+        let id_token = state.lies.sign(&id_token).map_err(|_| FAILED)?;
         answer.insert("id_token".into(), json!(id_token));
     }
     let mut grants = state.grants();

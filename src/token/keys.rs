@@ -133,3 +133,76 @@ impl fmt::Debug for SigningKeys {
         f.debug_tuple("SigningKeys").field(&ids).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ClockHand, Timestamp};
+    use crate::verify::jwks::Lookup;
+
+    const LIFE: Duration = Duration::from_secs(3600);
+
+    fn keys() -> (SigningKeys, ClockHand) {
+        let (clock, hand) = Clock::manual(Timestamp::from_unix(1_800_000_000));
+        (SigningKeys::new(clock, LIFE), hand)
+    }
+
+    /// The id of the key that signs now.
+    fn signer(keys: &SigningKeys) -> String {
+        keys.sign_with(|_, id| id.to_owned())
+    }
+
+    fn published(keys: &SigningKeys) -> Vec<String> {
+        let set = keys.jwks();
+        let ids = set["keys"].as_array().unwrap().iter();
+        ids.map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn is_believed(keys: &SigningKeys, id: &str) -> bool {
+        let algorithm = crate::verify::jwt::Algorithm::Es256;
+        matches!(keys.source().look_up(algorithm, Some(id)), Lookup::Found(_))
+    }
+
+    #[test]
+    fn se_06_a_key_signs_for_one_lifetime_and_is_published_for_three() {
+        let (keys, hand) = keys();
+        let first = signer(&keys);
+        hand.advance(LIFE - Duration::from_secs(1));
+        assert_eq!(signer(&keys), first, "not due yet");
+        hand.advance(Duration::from_secs(1));
+        let second = signer(&keys);
+        assert_ne!(second, first, "due");
+        assert_eq!(published(&keys), [second.clone(), first.clone()]);
+        assert!(is_believed(&keys, &first) && is_believed(&keys, &second));
+
+        hand.advance(LIFE * 2 - Duration::from_secs(1));
+        assert!(published(&keys).contains(&first), "what it signed may live");
+        hand.advance(Duration::from_secs(1));
+        let third = signer(&keys);
+        assert_eq!(published(&keys), [third.clone(), second]);
+        assert!(!is_believed(&keys, &first), "all of it has ended");
+        assert!(is_believed(&keys, &third));
+    }
+
+    #[test]
+    fn se_06_the_key_that_signs_is_published_however_old_it_is() {
+        let (keys, hand) = keys();
+        let first = signer(&keys);
+        hand.advance(LIFE * 100);
+        assert_eq!(published(&keys), std::slice::from_ref(&first));
+        let second = signer(&keys);
+        assert_ne!(second, first);
+        assert_eq!(published(&keys), [second]);
+    }
+
+    #[test]
+    fn op_12_a_key_set_has_public_halves_only() {
+        let (keys, _) = keys();
+        keys.rotate();
+        for key in keys.jwks()["keys"].as_array().unwrap() {
+            let members: Vec<_> = key.as_object().unwrap().keys().collect();
+            assert_eq!(members, ["kty", "x", "y", "crv", "kid", "alg", "use"]);
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod bad_days;
 mod client;
 mod exchange;
 mod github;
+mod lies;
 mod minting;
 mod session;
 mod sign_in;

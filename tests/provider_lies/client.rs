@@ -1,0 +1,97 @@
+//! An HTTP client of the app's own: what it brings is held to the same rules.
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt as _, ready};
+use http::header::CONTENT_TYPE;
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tower_identity::http_client::{HttpClient, HttpError, HttpErrorKind, HyperClient};
+use tower_identity::provider::Oidc;
+use tower_identity::sign_in::SignIn;
+use tower_identity::testing::Provider;
+
+use super::browser::Browser;
+use super::lies::{METADATA, padded};
+use super::log::Log;
+use super::site::{bind, serve};
+
+const ISSUER: &str = "https://idp.example.com";
+
+/// Has one answer for everything.
+struct OneAnswer(Bytes);
+
+impl HttpClient for OneAnswer {
+    fn send(&self, _: Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
+        let answer = Response::builder().header(CONTENT_TYPE, "application/json");
+        ready(Ok(answer.body(self.0.clone()).unwrap())).boxed()
+    }
+}
+
+fn metadata() -> Value {
+    json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": format!("{ISSUER}/authorize"),
+        "token_endpoint": format!("{ISSUER}/token"),
+        "userinfo_endpoint": format!("{ISSUER}/userinfo"),
+        "jwks_uri": format!("{ISSUER}/jwks"),
+    })
+}
+
+/// Begins a sign-in where the provider says this of itself: the status, and the log.
+async fn begin(metadata: impl Into<Bytes>) -> (u16, String) {
+    let (listener, url) = bind().await;
+    let sign_in = SignIn::builder(&url)
+        .with_provider("oidc", Oidc::new(ISSUER, "a-client", "a-secret"), [])
+        .with_client(OneAnswer(metadata.into()));
+    serve(listener, sign_in.build().unwrap());
+    let log = Log::record();
+    let start = format!("{url}/api/auth/oidc/start?env=development");
+    let answer = Browser::default().get(&start).await;
+    (answer.status.as_u16(), log.lines("").join("\n"))
+}
+
+#[tokio::test]
+async fn ks_12_a_provider_elsewhere_has_no_business_on_this_machine() {
+    assert_eq!(begin(metadata().to_string()).await.0, 302);
+    for name in [
+        "authorization_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+        "jwks_uri",
+    ] {
+        for host in [
+            "http://127.0.0.1:7007",
+            "https://localhost",
+            "https://[::1]",
+        ] {
+            let mut lie = metadata();
+            lie[name] = format!("{host}/x").into();
+            let (status, log) = begin(lie.to_string()).await;
+            assert_eq!(status, 401, "{name} {host}");
+            let because = format!("{name} is on this machine, and the provider is not");
+            assert!(log.contains(&because), "{name} {host}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ks_09_no_client_brings_more_than_a_mebibyte() {
+    let document = metadata().to_string();
+    let exactly = format!("{document}{}", " ".repeat(1024 * 1024 - document.len()));
+    assert_eq!(begin(exactly.clone()).await.0, 302);
+    let (status, log) = begin(exactly + " ").await;
+    assert_eq!(status, 503);
+    assert!(log.contains("answered more than 1 MiB"));
+}
+
+#[tokio::test]
+async fn ks_09_the_client_of_this_crate_stops_reading_at_a_mebibyte() {
+    let provider = Provider::start().await.unwrap();
+    let url: http::Uri = provider.metadata_url().parse().unwrap();
+    let client = HyperClient::new().unwrap();
+    let ask = || client.send(Request::get(&url).body(Bytes::new()).unwrap());
+    assert!(ask().await.is_ok());
+    let lies = padded(METADATA)(&provider);
+    assert_eq!(ask().await.unwrap_err().kind(), HttpErrorKind::TooLarge);
+    assert_eq!(lies[0].told(), 1);
+}
