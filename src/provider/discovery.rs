@@ -23,7 +23,10 @@ const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 /// Fetches a description, and keeps it.
 pub(super) struct Discovery {
     document: Uri,
+    /// As configured, or without a trailing slash where only the document was.
     issuer: String,
+    /// Whether the configuration names the issuer itself, and not just the document.
+    exact: bool,
     client: Outward,
     clock: Clock,
     state: Mutex<State>,
@@ -67,9 +70,8 @@ struct Metadata {
 impl Discovery {
     /// `metadata_url` is the issuer, or the document itself.
     pub(super) fn new(metadata_url: &str, client: Outward, clock: Clock) -> Result<Self, String> {
-        let issuer = metadata_url
-            .strip_suffix(WELL_KNOWN)
-            .unwrap_or(metadata_url);
+        let of_document = metadata_url.strip_suffix(WELL_KNOWN);
+        let issuer = of_document.unwrap_or(metadata_url);
         let base = issuer.strip_suffix('/').unwrap_or(issuer);
         let document: Uri = format!("{base}{WELL_KNOWN}")
             .parse()
@@ -77,7 +79,8 @@ impl Discovery {
         check_url(&document)?;
         Ok(Self {
             document,
-            issuer: base.to_owned(),
+            issuer: if of_document.is_some() { base } else { issuer }.to_owned(),
+            exact: of_document.is_none(),
             client,
             clock,
             state: Mutex::default(),
@@ -137,13 +140,11 @@ impl Discovery {
 
     async fn fetch(&self, before: Option<&Discovered>) -> Result<Discovered, ProviderError> {
         let metadata: Metadata = self.client.get_json(&self.document).await?;
-        // The document's place determines the issuer up to one trailing slash (Discovery section 4.1).
-        if metadata
-            .issuer
-            .strip_suffix('/')
-            .unwrap_or(&metadata.issuer)
-            != self.issuer
-        {
+        // An issuer is compared as it is; a document's place tells it up to one trailing slash (Discovery section 4.1).
+        let without_slash = metadata.issuer.strip_suffix('/');
+        let same = metadata.issuer == self.issuer
+            || !self.exact && without_slash == Some(self.issuer.as_str());
+        if !same {
             return Err(ProviderError::invalid(
                 "the discovery document is another issuer's",
             ));

@@ -39,6 +39,8 @@ async fn ks_11_the_description_of_another_issuer_is_not_used() {
         member(METADATA, "issuer", "http://127.0.0.1:1"),
         member(METADATA, "issuer", "HTTP://127.0.0.1"),
         member(METADATA, "issuer", ""),
+        // Configured without the slash: not the same issuer.
+        Box::new(|provider| slashed()(provider).into_iter().take(1).collect()),
     ];
     let (count, rows) = (rows.len(), rows.map(|lie| (lie, ANOTHER)));
     let house = refused("oidc", rows).await;
@@ -47,11 +49,19 @@ async fn ks_11_the_description_of_another_issuer_is_not_used() {
         assert_eq!(requests, count, "{path}: of the honest sign-ins alone");
     }
     // Where a document stands says all of its issuer but the slash at the end: then everything has to have it.
-    tolerated("oidc", [slashed()]).await;
+    tolerated("document", [slashed()]).await;
     let slash: Telling = Box::new(|provider| slashed()(provider).into_iter().take(2).collect());
-    refused("oidc", [(slash, "ID token: its iss is not the provider's")]).await;
+    refused(
+        "document",
+        [(slash, "ID token: its iss is not the provider's")],
+    )
+    .await;
     let slash: Telling = Box::new(|provider| slashed()(provider).into_iter().take(1).collect());
-    refused("oidc", [(slash, "the response is another issuer's (iss)")]).await;
+    refused(
+        "document",
+        [(slash, "the response is another issuer's (iss)")],
+    )
+    .await;
 }
 
 #[tokio::test]

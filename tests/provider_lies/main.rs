@@ -41,7 +41,7 @@ const ADA: &str = "user:default/ada";
 /// After this nothing is remembered of a provider that failed, and its description is asked for again.
 const A_WHILE: Duration = Duration::from_secs(3601);
 
-/// A portal with one provider behind both of its ways in, on one clock.
+/// A portal with one provider behind all of its ways in, on one clock: by its issuer, by its document, as GitHub.
 struct House {
     url: String,
     provider: Arc<Provider>,
@@ -74,9 +74,12 @@ impl House {
         let (listener, url) = bind().await;
         let (id, secret) = (provider.client_id(), provider.client_secret());
         let oidc = set_up(Oidc::new(provider.issuer(), id, secret));
+        let document = format!("{}/.well-known/openid-configuration", provider.issuer());
+        let document = Oidc::new(document, id, secret);
         let github = GitHub::new(id, secret).with_enterprise_instance_url(provider.github_url());
         let sign_in = SignIn::builder(&url)
             .with_provider("oidc", oidc, [Resolver::email()])
+            .with_provider("document", document, [Resolver::email()])
             .with_provider("github", github, [Resolver::email()])
             .with_catalog(catalog())
             .with_clock(clock.clone());
