@@ -88,6 +88,7 @@ struct OidcProvider {
 
 impl Oidc {
     /// The client of this id and secret at the provider whose issuer, or discovery document, is `metadata_url`.
+    /// The provider has to name that issuer to the letter; of a document, its place tells all but a slash at the end.
     /// The provider decides what it asks of a person, and the secret goes into a Basic header.
     pub fn new(
         metadata_url: impl Into<String>,
