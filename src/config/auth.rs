@@ -265,7 +265,10 @@ fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
         block.required_string("clientId"),
         block.required_secret("clientSecret"),
     );
-    let metadata = block.required_url("metadataUrl").map(String::from);
+    // As it was written: a parsed URL would give an issuer without a path a slash, and make it another one.
+    let metadata = block
+        .required_url("metadataUrl")
+        .and_then(|_| block.string("metadataUrl"));
     let extra = block.string_map("startUrlSearchParams").unwrap_or_default();
     let callback = callback(block);
     let methods = ["client_secret_basic", "client_secret_post"];
