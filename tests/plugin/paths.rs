@@ -1,7 +1,13 @@
 //! Policies by path (spec section 8.1).
 
+use http::HeaderName;
+use tower::Layer as _;
 use tower_identity::layer::{PathPolicy, Plugin};
+use tower_identity::verify::api_key::{ApiKeys, KeyRecord};
+use tower_identity::{ApiKey, BearerKeyLayer};
 
+use super::echo::Echo;
+use super::support::{request, send};
 use super::{ADA, World, ask, limited};
 
 fn todo() -> Plugin {
@@ -118,6 +124,37 @@ async fn the_cookie_holds_a_limited_token_or_nothing() {
             .status,
         401
     );
+}
+
+#[tokio::test]
+async fn a_limited_token_that_an_outer_layer_took_is_no_better_further_in() {
+    let world = World::new().await;
+    let (inner, _) = world.todo(Plugin::new("todo"));
+    let service = world.layer("todo").for_plugin(todo()).layer(inner);
+    let (full, half) = (world.ada(), limited(world.ada().expose()));
+    for (token, status) in [(full.expose(), 200), (&half, 401)] {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        let request = request("GET", "/api/todo/static/a", &headers);
+        let answer = send(&service, request).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_a_header_of_its_own_is_not_taken_for_what_a_cookie_holds() {
+    let world = World::new().await;
+    let key = ApiKey::generate("tid");
+    let keys = ApiKeys::new([KeyRecord::new(key.digest(), key.id(), "ci")]).unwrap();
+    let service = BearerKeyLayer::new(keys)
+        .with_header(HeaderName::from_static("x-api-key"))
+        .for_plugin(todo())
+        .layer(Echo::default());
+    let cookie = format!("backstage-auth={}", limited(world.ada().expose()));
+    let secret = key.expose();
+    let headers = [("x-api-key", secret), ("cookie", cookie.as_str())];
+    let answer = ask(&service, "GET", "/api/todo/static/a", &headers).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[tokio::test]

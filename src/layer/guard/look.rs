@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, Request};
 
 use super::super::order::JudgedBy;
 use super::super::plugin::{Access, Endpoint, LimitedCookie, is_ambiguous};
-use super::{Guard, Judging, Need, Stance, Step};
+use super::{Guard, Judging, Need, Stance, Step, refuse_limited};
 use crate::credential::{BearerToken, MalformedCredential, is_preflight};
 use crate::identity::Identity;
 use crate::rejection::{Rejection, RejectionKind};
@@ -26,13 +26,16 @@ enum Presented<'a> {
 impl<V: Verify> Guard<V> {
     /// Takes the first look, and says what the request needs.
     pub(crate) fn step<B>(&self, request: &Request<B>) -> (Step<V::Future>, Need) {
-        let need = match self.check_order(request).and_then(|()| self.need(request)) {
+        let mut need = match self.check_order(request).and_then(|()| self.need(request)) {
             Ok(need) => need,
             Err(rejection) => return (Step::Reject(rejection), Need::default()),
         };
-        let step = self
-            .answer_at_once(need)
-            .unwrap_or_else(|| self.step_to(request, need).unwrap_or_else(Step::Reject));
+        let step = match self.answer_at_once(need) {
+            Some(answer) => answer,
+            None => self
+                .step_to(request, &mut need)
+                .unwrap_or_else(Step::Reject),
+        };
         (step, need)
     }
 
@@ -46,10 +49,17 @@ impl<V: Verify> Guard<V> {
         }
     }
 
-    fn step_to<B>(&self, request: &Request<B>, need: Need) -> Result<Step<V::Future>, Rejection> {
+    fn step_to<B>(
+        &self,
+        request: &Request<B>,
+        need: &mut Need,
+    ) -> Result<Step<V::Future>, Rejection> {
         if let Some(identity) = Identity::of(request) {
-            // Proved by an outer layer; whether this plugin is one of those it is restricted to is for us to say.
+            // Proved by an outer layer; whether it is good for this plugin, and for this path, is for us to say.
             self.check_restrictions(identity.principal())?;
+            if need.access == Access::Default {
+                refuse_limited(identity.is_limited())?;
+            }
             return Ok(match (need.endpoint, &self.plugin) {
                 (Some(Endpoint::SetCookie), Some(plugin)) => {
                     Step::Answer(plugin.set_cookie(identity)?)
@@ -61,7 +71,7 @@ impl<V: Verify> Guard<V> {
             return Ok(Step::Pass);
         }
         let headers = request.headers();
-        let presented = match self.presented(headers, need) {
+        let presented = match self.presented(headers, *need) {
             Ok(presented) => presented,
             Err(MalformedCredential::Repeated) => {
                 let reason = "more than one credential of one kind";
@@ -84,6 +94,7 @@ impl<V: Verify> Guard<V> {
                     plugin.is_some_and(|plugin| plugin.cookie().allows_origin(origin))
                 };
                 refuse_other_sites(request, ours)?;
+                need.limited = true;
                 Ok(Step::Judge(Judging::Token(self.verifier.verify(token))))
             }
             Presented::Session(session) => self.session_step(request, *session, open),
@@ -135,6 +146,7 @@ impl<V> Guard<V> {
             preflight,
             access: plugin.access(path),
             endpoint: inside.and_then(|inside| Endpoint::of(request.method(), inside)),
+            limited: false,
         })
     }
 

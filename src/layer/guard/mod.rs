@@ -58,13 +58,15 @@ pub(super) enum Settled {
     Answer(Response<Bytes>),
 }
 
-/// What a request needs, read off its path before anything is judged.
+/// What a request needs, read off its path before anything is judged, and what its proof has to be.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Need {
     access: Access,
     endpoint: Option<Endpoint>,
     /// A CORS preflight: it passes, with nothing of whoever sent it.
     preflight: bool,
+    /// The credential is the cookie for limited user tokens: another kind of token has no business there.
+    limited: bool,
 }
 
 /// A verdict in the making.
@@ -91,6 +93,15 @@ impl<V> Clone for Guard<V> {
             wrong_order: self.wrong_order.clone(),
         }
     }
+}
+
+/// What only shows a browser to a path that is open to cookies is good for no other.
+fn refuse_limited(limited: bool) -> Result<(), Rejection> {
+    if limited {
+        let reason = "a limited user token, where a full one is asked for";
+        return Err(Rejection::invalid(reason));
+    }
+    Ok(())
 }
 
 impl<V> Guard<V> {

@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request};
 
 use super::super::plugin::{Access, Endpoint, LimitedCookie};
-use super::{Guard, Need, Settled, Stance};
+use super::{Guard, Need, Settled, Stance, refuse_limited};
 use crate::credential::{BearerToken, strip_cookies};
 use crate::identity::{Principal, VerifiedIdentity};
 use crate::rejection::{Rejection, RejectionKind};
@@ -53,16 +53,10 @@ impl<V> Guard<V> {
                 return Err(Rejection::invalid("a credential that nobody here knows"));
             }
         };
-        let by_cookie = matches!(BearerToken::from_headers(headers), Ok(None))
-            && LimitedCookie::is_in(headers)
-            && need.access == Access::Cookie
-            && !self.sessions.as_ref().is_some_and(|s| s.presented(headers));
-        if identity.is_limited() && need.access != Access::Cookie {
-            return Err(Rejection::invalid(
-                "a limited user token, where a full one is asked for",
-            ));
+        if need.access != Access::Cookie {
+            refuse_limited(identity.is_limited())?;
         }
-        if by_cookie && !identity.is_limited() {
+        if need.limited && !identity.is_limited() {
             return Err(Rejection::invalid(
                 "a cookie that holds another token than a limited one",
             ));
