@@ -11,6 +11,7 @@ mod body;
 mod future;
 mod guard;
 mod identity;
+mod inner_or;
 #[cfg(feature = "sign-in")]
 mod oauth_callback;
 mod order;

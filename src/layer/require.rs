@@ -14,9 +14,9 @@
 //! // .layer(IdentityLayer::…)
 //! ```
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -25,6 +25,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::ResponseBody;
+use super::inner_or::InnerOr;
 use super::order::JudgedBy;
 use crate::identity::{Identity, Principal};
 use crate::rejection::{Audience, Challenge, Rejection, RejectionKind, respond};
@@ -47,13 +48,7 @@ pub struct RequireService<S> {
 /// The future of [`RequireService`].
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
-pub struct RequireFuture<F>(#[pin] State<F>);
-
-#[pin_project(project = StateProj)]
-enum State<F> {
-    Inner(#[pin] F),
-    Refused(Option<Response<Bytes>>),
-}
+pub struct RequireFuture<F>(#[pin] InnerOr<F, Ready<Response<Bytes>>>);
 
 #[derive(Clone, Debug)]
 enum What {
@@ -165,8 +160,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         RequireFuture(match self.require.judge(&request) {
-            Ok(()) => State::Inner(self.inner.call(request)),
-            Err(rejection) => State::Refused(Some(self.require.refuse(rejection, &request))),
+            Ok(()) => InnerOr::Inner(self.inner.call(request)),
+            Err(rejection) => InnerOr::Own(ready(self.require.refuse(rejection, &request))),
         })
     }
 }
@@ -178,15 +173,7 @@ where
     type Output = Result<Response<ResponseBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().0.project() {
-            StateProj::Inner(response) => {
-                Poll::Ready(ready!(response.poll(cx)).map(|r| r.map(ResponseBody::inner)))
-            }
-            StateProj::Refused(response) => match response.take() {
-                Some(response) => Poll::Ready(Ok(response.map(ResponseBody::own))),
-                None => Poll::Pending,
-            },
-        }
+        self.project().0.poll(cx)
     }
 }
 

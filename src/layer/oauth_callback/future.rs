@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -11,26 +11,23 @@ use http::Response;
 use pin_project::pin_project;
 
 use crate::layer::ResponseBody;
+use crate::layer::inner_or::InnerOr;
+
+/// The layer's own answer is boxed: people sign in rarely, and it waits for their provider.
+type Own = BoxFuture<'static, Response<Bytes>>;
 
 /// The future of [`OAuthCallbackService`](super::OAuthCallbackService).
 #[pin_project]
 #[must_use = "futures do nothing unless polled"]
-pub struct OAuthCallbackFuture<F>(#[pin] State<F>);
-
-#[pin_project(project = StateProj)]
-enum State<F> {
-    Inner(#[pin] F),
-    /// Boxed: people sign in rarely, and it waits for their provider.
-    Own(BoxFuture<'static, Response<Bytes>>),
-}
+pub struct OAuthCallbackFuture<F>(#[pin] InnerOr<F, Own>);
 
 impl<F> OAuthCallbackFuture<F> {
     pub(super) fn inner(future: F) -> Self {
-        Self(State::Inner(future))
+        Self(InnerOr::Inner(future))
     }
 
-    pub(super) fn own(future: BoxFuture<'static, Response<Bytes>>) -> Self {
-        Self(State::Own(future))
+    pub(super) fn own(future: Own) -> Self {
+        Self(InnerOr::Own(future))
     }
 }
 
@@ -41,14 +38,7 @@ where
     type Output = Result<Response<ResponseBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().0.project() {
-            StateProj::Inner(response) => {
-                Poll::Ready(ready!(response.poll(cx)).map(|r| r.map(ResponseBody::inner)))
-            }
-            StateProj::Own(response) => {
-                Poll::Ready(Ok(ready!(response.as_mut().poll(cx)).map(ResponseBody::own)))
-            }
-        }
+        self.project().0.poll(cx)
     }
 }
 
