@@ -16,12 +16,8 @@ use tower_identity::{Identity, OAuthCallbackLayer, testing};
 
 const URL: &str = "http://localhost:7013";
 
-const PEOPLE: &str = "
-apiVersion: backstage.io/v1alpha1
-kind: User
-metadata: { name: ada }
-spec: { profile: { email: ada@example.com }, memberOf: [analysts] }
-";
+const PEOPLE: &str = "{ apiVersion: backstage.io/v1alpha1, kind: User, metadata: { name: ada },
+  spec: { profile: { email: ada@example.com }, memberOf: [analysts] } }";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

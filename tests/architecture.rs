@@ -435,3 +435,17 @@ fn what_is_allowed_is_not_reported() {
         assert_eq!(violations(path, text), [""; 0], "{path}: {text}");
     }
 }
+
+#[test]
+fn what_a_newcomer_reads_is_short() {
+    let small = ["api_key", "jwt", "sign_in", "grpc", "keygen"];
+    let files = small.map(|name| (format!("examples/{name}.rs"), 59));
+    for (file, most) in files.into_iter().chain([("README.md".to_owned(), 200)]) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+        let lines = std::fs::read_to_string(path).unwrap().lines().count();
+        assert!(
+            lines <= most,
+            "{file} has {lines} lines, and may have {most}"
+        );
+    }
+}

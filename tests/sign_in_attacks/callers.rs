@@ -156,6 +156,11 @@ async fn se_05_two_portals_with_one_secret_take_none_of_each_others_cookies() {
 
 const HTTPS: &str = "https://portal.example.com";
 
+fn https_portal(liar: &Liar) -> SignIn {
+    let portal = SignIn::builder(HTTPS).with_provider("oidc", liar.oidc(), email());
+    portal.with_catalog(catalog()).build().unwrap()
+}
+
 /// A script's call with these cookies to a portal that its browsers see on https.
 async fn https(portal: &SignIn, method: Method, path: &str, cookies: &str) -> Response<()> {
     let nothing = service_fn(|_: Request<Full<Bytes>>| async {
@@ -210,11 +215,7 @@ const RENEWAL: &str = "__Host-tid-oidc-refresh-token";
 #[tokio::test]
 async fn se_02_on_https_no_neighbour_can_plant_a_refresh_token() {
     let liar = Liar::start().await;
-    let portal = SignIn::builder(HTTPS)
-        .with_provider("oidc", liar.oidc(), email())
-        .with_catalog(catalog())
-        .build()
-        .unwrap();
+    let portal = https_portal(&liar);
     let renewal = pair(&https_sign_in(&portal, &liar).await, RENEWAL);
     let refresh = "oidc/refresh?env=development";
     let renewed = https(&portal, Method::GET, refresh, &renewal).await;
@@ -233,11 +234,7 @@ async fn se_02_on_https_no_neighbour_can_plant_a_refresh_token() {
 #[tokio::test]
 async fn lo_02_on_https_signing_out_ends_what_a_dead_session_left() {
     let liar = Liar::start().await;
-    let portal = SignIn::builder(HTTPS)
-        .with_provider("oidc", liar.oidc(), email())
-        .with_catalog(catalog())
-        .build()
-        .unwrap();
+    let portal = https_portal(&liar);
     let renewal = pair(&https_sign_in(&portal, &liar).await, RENEWAL);
     let logout = "oidc/logout?env=development";
     let answer = https(&portal, Method::POST, logout, &renewal).await;

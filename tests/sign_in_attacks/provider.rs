@@ -17,15 +17,20 @@ async fn signs_nobody_in(portal: &str, provider: &str, liar: &Liar, what: &str) 
     assert_eq!(browser.who(portal).await, "401", "{what}");
 }
 
-#[tokio::test]
-async fn lf_07_the_issuer_of_a_response_is_the_one_that_was_asked() {
-    let liar = Liar::start().await;
-    let portal = portal(|portal| {
+/// A portal where the liar is both kinds of provider.
+async fn portal_of_both(liar: &Liar) -> String {
+    portal(|portal| {
         portal
             .with_provider("oidc", liar.oidc(), email())
             .with_provider("github", liar.github(), [Resolver::username()])
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn lf_07_the_issuer_of_a_response_is_the_one_that_was_asked() {
+    let liar = Liar::start().await;
+    let portal = portal_of_both(&liar).await;
     let mut url = String::new();
     liar.say(|script| url = script.issuer());
     for provider in ["oidc", "github"] {
@@ -107,12 +112,7 @@ async fn ks_11_a_document_of_another_issuer_is_not_used() {
 #[tokio::test]
 async fn ks_17_an_answer_that_is_no_answer_signs_nobody_in() {
     let liar = Liar::start().await;
-    let portal = portal(|portal| {
-        portal
-            .with_provider("oidc", liar.oidc(), email())
-            .with_provider("github", liar.github(), [Resolver::username()])
-    })
-    .await;
+    let portal = portal_of_both(&liar).await;
     let huge = format!(r#"{{"access_token":"{}"}}"#, "x".repeat(2 << 20));
     for (status, kind, body) in [
         (200, "text/html", "<html>welcome</html>".to_owned()),
