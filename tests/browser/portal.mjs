@@ -7,83 +7,30 @@
 // another browser than Debian's.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+import { LAUNCH, watch } from '../support/chromium.mjs';
+import { START_MS, startExample } from '../support/examples.mjs';
+
 const ARTIFACTS = fileURLToPath(new URL('artifacts', import.meta.url));
-const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** Whom the example's provider knows. */
 const ADA = { name: 'Ada Lovelace', subject: 'user:default/ada', group: 'group:default/analysts' };
 
-/** A cold build of the example has to fit in, too. */
-const START_MS = 15 * 60_000;
 const WAIT_MS = 15_000;
 
 // ===== the portal and the browser =====
 
-/** Starts the portal on a free port, and gives its origin and the way to stop it. */
-async function startPortal() {
-  const [program, ...args] = process.env.PORTAL_BIN
-    ? [process.env.PORTAL_BIN]
-    : ['cargo', 'run', '--locked', '--example', 'portal', '--'];
-  const portal = spawn(program, [...args, '--listen', '127.0.0.1:0'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    // A group of its own, so that whatever the portal starts ends with it.
-    detached: true,
-  });
-  const exit = new Promise((resolve) => portal.once('exit', resolve));
-  const stop = async () => {
-    if (portal.exitCode === null && portal.signalCode === null) process.kill(-portal.pid, 'SIGTERM');
-    await exit;
-  };
-
-  const origin = await new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error('the portal never said where it listens')), START_MS);
-    const settle = (result) => {
-      clearTimeout(late);
-      result();
-    };
-    portal.once('error', (error) => settle(() => reject(error)));
-    portal.once('exit', (code) => settle(() => reject(new Error(`the portal exited with ${code}`))));
-    createInterface({ input: portal.stdout }).on('line', (line) => {
-      const found = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(line);
-      if (found) settle(() => resolve(found[1]));
-    });
-  }).catch(async (error) => {
-    if (portal.pid) await stop();
-    throw error;
-  });
-  return { origin, stop };
-}
-
 /** A visitor with empty cookies, and everything that went wrong while they looked around. */
 async function visit(options = {}) {
-  const context = await browser.newContext({ baseURL: portal.origin, ...options });
+  const context = await browser.newContext({ baseURL: portal.url, ...options });
   context.setDefaultTimeout(WAIT_MS);
-  const faults = [];
-  context.on('request', (request) => {
-    const url = new URL(request.url());
-    if (/^(https?|wss?):$/.test(url.protocol) && !LOOPBACK.has(url.hostname)) {
-      faults.push(`request to ${url.host}`);
-    }
-  });
-  context.on('weberror', (error) => faults.push(`uncaught: ${error.error()}`));
-  context.on('console', (message) => {
-    const { url } = message.location();
-    // Chromium logs each 401, which from whoami is an answer, and each 404 of an icon that it asks
-    // for of its own accord.
-    const expected = /\/api\/whoami$/.test(url) && message.text().includes('401')
-      || /\/favicon\.ico$/.test(url);
-    if (message.type() === 'error' && !expected) faults.push(`console: ${message.text()} ${url}`);
-  });
+  // Chromium logs each 401, which from whoami is an answer.
+  const faults = watch(context, [/\/api\/whoami .*401/]);
   await context.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
       console.error(`policy: ${event.violatedDirective} blocked ${event.blockedURI}`);
@@ -143,21 +90,10 @@ let provider;
 
 before(async () => {
   await mkdir(ARTIFACTS, { recursive: true });
-  portal = await startPortal();
-  config = await (await fetch(`${portal.origin}/portal.json`)).json();
+  portal = await startExample('portal', ['--listen', '127.0.0.1:0']);
+  config = await (await fetch(`${portal.url}/portal.json`)).json();
   provider = config.providers.find(({ kind }) => kind !== 'proxy');
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await chromium.launch(LAUNCH);
 }, { timeout: START_MS });
 
 after(async () => {
@@ -169,7 +105,7 @@ describe('the portal', { timeout: 5 * 60_000 }, () => {
   test('has a provider to test with', () => assert.ok(provider, 'a provider that is not a proxy'));
 
   test('serves its page under a policy without inline scripts and styles', async () => {
-    const response = await fetch(portal.origin);
+    const response = await fetch(portal.url);
     const policy = response.headers.get('content-security-policy') ?? '';
     assert.match(policy, /default-src 'none'/);
     assert.match(policy, /frame-ancestors 'none'/);
@@ -213,7 +149,7 @@ describe('the portal', { timeout: 5 * 60_000 }, () => {
     await page.getByRole('link', { name: `${provider.title} without a popup` }).click();
     await chooseAda(page);
     await seesAda(page);
-    assert.equal(page.url(), `${portal.origin}/`);
+    assert.equal(page.url(), `${portal.url}/`);
   });
 
   visitor('takes the redirect if the popup is blocked', async (page) => {
@@ -255,7 +191,7 @@ describe('the portal', { timeout: 5 * 60_000 }, () => {
     await page.goto('/?error=call-0800-for-help&view=team');
     await hears(page, 'alert', 'That sign-in did not work');
     assert.doesNotMatch(await page.content(), /0800/);
-    assert.equal(page.url(), `${portal.origin}/?view=team`);
+    assert.equal(page.url(), `${portal.url}/?view=team`);
   });
 
   visitor('does not believe a message that its popup did not send', async (page) => {
@@ -295,7 +231,7 @@ describe('the portal', { timeout: 5 * 60_000 }, () => {
     // A click waits for animation frames, which a page without scripts may never report.
     await page.getByRole('link', { name: /^Continue with/ }).press('Enter');
     await ada(page).press('Enter');
-    await page.waitForURL(`${portal.origin}/`);
+    await page.waitForURL(`${portal.url}/`);
     const who = await (await context.request.get('/api/whoami')).json();
     assert.equal(who.subject, ADA.subject);
   }, { javaScriptEnabled: false });

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { GUEST, startBackend } from './support/backend.mjs';
 import { signIn } from './support/browser.mjs';
-import { freePort } from './support/processes.mjs';
+import { freePort } from '../../support/processes.mjs';
 import { startBackstagePlugin, startPortal } from './support/rust.mjs';
 import {
   ask,

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 
 import { chromium } from 'playwright-core';
 
-const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]']);
+import { LAUNCH, watch } from '../../support/chromium.mjs';
+
 const WAIT_MS = 15_000;
 
 export const ADA = {
@@ -15,24 +16,7 @@ export const ADA = {
   ownershipEntityRefs: ['user:default/ada', 'group:default/analysts'],
 };
 
-export function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    // Popups open as they do for people: after a click and not otherwise.
-    ignoreDefaultArgs: ['--disable-popup-blocking'],
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      // Should anything want to leave the machine all the same, it gets no address.
-      '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1',
-    ],
-  });
-}
+export const launch = () => chromium.launch(LAUNCH);
 
 /** The real code asks for a session before there is one: Chromium logs each 401, which is an answer. */
 const NO_SESSION = /\/api\/auth\/[\w-]+\/refresh\?.* 401 /;
@@ -45,21 +29,7 @@ export function visitor(arrangement, name, journey, { expected = [], path = '/' 
   test(name, async () => {
     const context = await arrangement.browser.newContext({ baseURL: arrangement.pageOrigin });
     context.setDefaultTimeout(WAIT_MS);
-    const faults = [];
-    context.on('request', (request) => {
-      const url = new URL(request.url());
-      if (/^(https?|wss?):$/.test(url.protocol) && !LOOPBACK.has(url.hostname)) {
-        faults.push(`request to ${url.host}`);
-      }
-    });
-    context.on('weberror', (error) => faults.push(`uncaught: ${error.error()}`));
-    context.on('console', (message) => {
-      const { url } = message.location();
-      const said = `${url} ${message.text()}`;
-      // Nobody made the provider's pages an icon.
-      const fine = [NO_SESSION, /\/favicon\.ico /, ...expected].some((pattern) => pattern.test(said));
-      if (message.type() === 'error' && !fine) faults.push(`console: ${said}`);
-    });
+    const faults = watch(context, [NO_SESSION, ...expected]);
     try {
       const page = await context.newPage();
       await open(page, path);

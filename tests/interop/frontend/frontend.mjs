@@ -7,6 +7,7 @@
 
 import { after, before, describe } from 'node:test';
 
+import { START_MS } from '../../support/examples.mjs';
 import { sameOrigin, twoOrigins } from './arrangement.mjs';
 import { launch } from './browser.mjs';
 import { bundle } from './bundle.mjs';
@@ -17,7 +18,7 @@ import { redirect } from './journeys/redirect.mjs';
 import { refusals } from './journeys/refusals.mjs';
 import { session } from './journeys/session.mjs';
 import { tabs } from './journeys/tabs.mjs';
-import { START_MS, startProviders } from './portal.mjs';
+import { startProviders } from './portal.mjs';
 
 const JOURNEYS = [popup, session, redirect, refusals, tabs, app, github];
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { freePort, start } from './processes.mjs';
+import { freePort, start } from '../../../support/processes.mjs';
 
 const MAIN = fileURLToPath(new URL('../server/main.cjs', import.meta.url));
 const START_MS = 60_000;

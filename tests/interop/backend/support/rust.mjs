@@ -1,30 +1,11 @@
-// Starts the programs of this crate: `PORTAL_BIN` and `PLUGIN_BIN` name ones that are built already,
-// otherwise cargo builds them.
+// The programs of this crate that these tests run.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-import { freePort, start } from './processes.mjs';
-
-const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
-
-/** A cold build has to fit in, too. */
-const START_MS = 15 * 60_000;
-
-async function startExample(example, args) {
-  const built = process.env[`${example.toUpperCase()}_BIN`];
-  const command = built
-    ? [built]
-    : ['cargo', 'run', '--locked', '--all-features', '--example', example, '--'];
-  const program = await start(`the ${example}`, [...command, ...args], {
-    cwd: ROOT,
-    within: START_MS,
-    ready: (log) => /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(log)?.[1],
-  });
-  return { url: program.found, stop: program.stop, log: program.log };
-}
+import { startExample } from '../../../support/examples.mjs';
+import { freePort } from '../../../support/processes.mjs';
 
 /** The portal with its own identity provider; its people are in examples/portal/catalog.yaml. */
 export async function startPortal({ port = 0 } = {}) {
