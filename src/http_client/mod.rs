@@ -25,15 +25,15 @@ pub(crate) use self::url_rule::is_loopback;
 
 /// An answer is cut off, and the call failed, beyond this many bytes.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
-/// A call is given up after this long, from the name's resolution to the last byte.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+/// A call is given up after this long, from the name's resolution to the last byte (KS-09).
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Something that makes HTTP calls: implement it to bring your own client.
 ///
 /// # Security
 ///
 /// An implementation must not follow redirects (the request may carry a client secret), must verify TLS,
-/// and should end calls after 10 seconds and bodies after 1 MiB; both are enforced around it as well.
+/// and should end calls after 5 seconds and bodies after 1 MiB; both are enforced around it as well.
 pub trait HttpClient: Send + Sync + 'static {
     /// Makes one call.
     ///
@@ -100,7 +100,7 @@ impl Outward {
             Err(_) => {
                 return Err(HttpError::new(
                     HttpErrorKind::Timeout,
-                    format!("{host} did not answer in 10 s"),
+                    format!("{host} did not answer in 5 s"),
                 ));
             }
         };

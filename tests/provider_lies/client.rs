@@ -1,10 +1,15 @@
 //! An HTTP client of the app's own: what it brings is held to the same rules.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt as _, ready};
-use http::header::CONTENT_TYPE;
+use futures::future::{BoxFuture, FutureExt as _, pending, ready};
+use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, Response};
+use http_body_util::Full;
 use serde_json::{Value, json};
+use tower::{Layer as _, ServiceExt as _};
+use tower_identity::OAuthCallbackLayer;
 use tower_identity::http_client::{HttpClient, HttpError, HttpErrorKind, HyperClient};
 use tower_identity::provider::Oidc;
 use tower_identity::sign_in::SignIn;
@@ -82,6 +87,32 @@ async fn ks_09_no_client_brings_more_than_a_mebibyte() {
     let (status, log) = begin(exactly + " ").await;
     assert_eq!(status, 503);
     assert!(log.contains("answered more than 1 MiB"));
+}
+
+/// Takes the call, and never comes to the end of its answer.
+struct Dripping;
+
+impl HttpClient for Dripping {
+    fn send(&self, _: Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
+        pending().boxed()
+    }
+}
+
+/// The clock stands, and leaps to the next deadline when there is nothing else to do.
+#[tokio::test(start_paused = true)]
+async fn ks_09_nobody_waits_longer_than_five_seconds_for_a_provider() {
+    let sign_in = SignIn::builder("http://localhost:7007")
+        .with_provider("oidc", Oidc::new(ISSUER, "a-client", "a-secret"), [])
+        .with_client(Dripping);
+    let inner = tower::service_fn(|_: Request<Full<Bytes>>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let portal = OAuthCallbackLayer::new(sign_in.build().unwrap()).layer(inner);
+    let start = Request::get("/api/auth/oidc/start?env=development").header(HOST, "localhost:7007");
+    let begun = tokio::time::Instant::now();
+    let answer = portal.oneshot(start.body(Full::default()).unwrap()).await;
+    assert_eq!(answer.unwrap().status(), 503);
+    assert_eq!(begun.elapsed().as_secs(), 5);
 }
 
 #[tokio::test]

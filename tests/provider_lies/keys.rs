@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::browser::Browser;
-use super::lies::{body, cache_control, content_type, document, member, moved, padded, status};
+use super::lies::{
+    body, cache_control, content_type, document, member, moved, packed, padded, status,
+};
 use super::{House, refused};
 
 const JWKS: &str = "/jwks";
@@ -41,6 +43,8 @@ async fn ks_09_a_key_set_that_is_none_verifies_nothing() {
         (document(JWKS, json!({})), "not a key set"),
         (document(JWKS, json!([])), "not a key set"),
         (member(JWKS, "keys", json!({})), "not a key set"),
+        // A bomb has to be unpacked to go off: nothing here asks for what is packed, or unpacks it.
+        (packed(JWKS), "not the JSON that was expected"),
         (body(JWKS, "<html>"), "not the JSON that was expected"),
         (body(JWKS, "{\"keys\":["), "not the JSON that was expected"),
         (

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION};
 use serde_json::{Map, Value};
 use tower_identity::testing::{Lie, Provider};
 
@@ -108,6 +108,15 @@ pub(crate) fn document(path: &'static str, value: Value) -> Telling {
 /// The body of `path` is this text, whatever its type says.
 pub(crate) fn body(path: &'static str, text: &'static str) -> Telling {
     response(path, move |response| *response.body_mut() = text.into())
+}
+
+/// The document of `path` is what unpacks to more than it takes to send.
+pub(crate) fn packed(path: &'static str) -> Telling {
+    response(path, |response| {
+        let gzip = HeaderValue::from_static("gzip");
+        response.headers_mut().insert(CONTENT_ENCODING, gzip);
+        *response.body_mut() = Bytes::from_static(b"\x1f\x8b\x08\0\0\0\0\0\0\x03");
+    })
 }
 
 /// The document of `path` is the right one, and called something else.

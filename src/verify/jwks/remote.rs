@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::KeySet;
 use crate::clock::Clock;
-use crate::http_client::{HttpError, HttpErrorKind, Outward, check_url};
+use crate::http_client::{DEADLINE, HttpError, HttpErrorKind, Outward, check_url};
 use crate::verify::jwt::jws::Algorithm;
 use crate::verify::jwt::signature::PublicKey;
 
@@ -29,8 +29,6 @@ const STALE: Duration = Duration::from_secs(3600);
 const COOLDOWN: Duration = Duration::from_secs(30);
 /// After a failed fetch nothing is tried for this long.
 const BACKOFF: Duration = Duration::from_secs(5);
-/// A fetch, with discovery before it, is given up after this long (KS-09).
-const DEADLINE: Duration = Duration::from_secs(5);
 /// While there are keys to go by, so many requests may wait for others; the rest are refused at once (KS-02).
 const MAX_WAITING: usize = 32;
 
@@ -209,6 +207,7 @@ impl RemoteKeys {
     }
 
     async fn fetch(&self) -> bool {
+        // The one deadline is for discovery and the key set together.
         let result = tokio::time::timeout(DEADLINE, self.try_fetch()).await;
         let result = result.unwrap_or_else(|_| {
             let detail = "the key set did not come in 5 s";
