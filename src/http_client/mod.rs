@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 #[cfg(feature = "sign-in")]
 use http::header::AUTHORIZATION;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
@@ -135,22 +135,21 @@ impl Outward {
 
     /// Gets a JSON document: status 200 and a JSON content type, or an error.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, uri: &Uri) -> Result<T, HttpError> {
-        let (value, _) = self.get_json_with_headers(uri).await?;
-        Ok(value)
+        json_of(&self.get(uri, None).await?)
     }
 
-    pub(crate) async fn get_json_with_headers<T: DeserializeOwned>(
+    /// Gets a JSON document, unless it still is the one that has this entity tag, and takes whatever status comes back.
+    pub(crate) async fn get(
         &self,
         uri: &Uri,
-    ) -> Result<(T, http::HeaderMap), HttpError> {
+        known: Option<&HeaderValue>,
+    ) -> Result<Response<Bytes>, HttpError> {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = uri.clone();
-        request
-            .headers_mut()
-            .insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let response = self.send(request).await?;
-        let value = json_of(&response)?;
-        Ok((value, response.into_parts().0.headers))
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.extend(known.map(|tag| (IF_NONE_MATCH, tag.clone())));
+        self.send(request).await
     }
 }
 

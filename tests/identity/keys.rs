@@ -1,12 +1,14 @@
 //! Where an issuer's keys come from, and what it costs whom.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
-use http::{Request, Response};
+use http::header::{ETAG, IF_NONE_MATCH};
+use http::{Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use tower_identity::clock::Clock;
 use tower_identity::http_client::{HttpClient, HttpError, HyperClient};
@@ -258,6 +260,65 @@ async fn ks_04_keys_at_a_url_of_their_own_need_no_discovery_and_are_renewed_alik
         JwtVerifier::new([wrong]).is_err(),
         "plain http, and not this machine"
     );
+}
+
+/// A way to a server that gives its key set an entity tag, and counts how often it was asked whether it has changed.
+#[derive(Clone)]
+struct Tagged {
+    client: Arc<HyperClient>,
+    tag: Arc<Mutex<&'static str>>,
+    unchanged: Arc<AtomicUsize>,
+}
+
+impl HttpClient for Tagged {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
+        let tag = *self.tag.lock().unwrap();
+        let asked = request.headers().get(IF_NONE_MATCH).cloned();
+        let this = self.clone();
+        async move {
+            if request.uri().path() != "/jwks" {
+                assert_eq!(asked, None);
+                return this.client.send(request).await;
+            }
+            let mut answer = this.client.send(request).await?;
+            answer.headers_mut().insert(ETAG, tag.parse().unwrap());
+            if asked.is_some_and(|asked| asked == tag) {
+                this.unchanged.fetch_add(1, Ordering::SeqCst);
+                *answer.status_mut() = StatusCode::NOT_MODIFIED;
+                *answer.body_mut() = Bytes::new();
+            }
+            Ok(answer)
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn ks_16_a_key_set_is_not_sent_again_until_it_changes() {
+    let provider = Provider::start().await.unwrap();
+    let (clock, hand) = Clock::manual(SystemTime::now().into());
+    let client = Tagged {
+        client: Arc::new(HyperClient::new().unwrap()),
+        tag: Arc::new(Mutex::new("\"one\"")),
+        unchanged: Arc::default(),
+    };
+    let issuer = Issuer::oidc(provider.issuer(), API);
+    let verifier = JwtVerifier::with_client([issuer], client.clone(), clock).unwrap();
+    let (service, _) = over(IdentityLayer::new(verifier));
+    let old = ada(&provider).sign();
+    for round in 0..20 {
+        ask(&service, &old).await.passed("user-ada");
+        assert_eq!(client.unchanged.load(Ordering::SeqCst), round);
+        // Each of these makes it believed as long again: an hour after the first it would be given up.
+        hand.advance(Duration::from_secs(601));
+    }
+    provider.withdraw_keys().await.unwrap();
+    *client.tag.lock().unwrap() = "W/\"two\"";
+    ask(&service, &old).await.refused(401, Some(INVALID));
+    assert_eq!(client.unchanged.load(Ordering::SeqCst), 19);
 }
 
 #[tokio::test]

@@ -52,6 +52,8 @@ async fn ks_09_a_key_set_that_is_none_verifies_nothing() {
             "expected the content type application/json",
         ),
         (padded(JWKS), "answered more than 1 MiB"),
+        // Unchanged, for somebody who has none yet.
+        (status(JWKS, 304), STATUS),
         (status(JWKS, 404), STATUS),
         (status(JWKS, 500), STATUS),
     ];

@@ -7,14 +7,14 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use http::header::CACHE_CONTROL;
-use http::{HeaderMap, Uri};
+use http::header::{CACHE_CONTROL, ETAG};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
 use super::KeySet;
 use crate::clock::Clock;
-use crate::http_client::{DEADLINE, HttpError, HttpErrorKind, Outward, check_url};
+use crate::http_client::{DEADLINE, HttpError, HttpErrorKind, Outward, check_url, json_of};
 use crate::verify::jwt::jws::Algorithm;
 use crate::verify::jwt::signature::PublicKey;
 
@@ -53,6 +53,9 @@ struct Snapshot {
     keys: KeySet,
     fetched: Duration,
     fresh: Duration,
+    /// Where it came from, and what the server calls this state of it.
+    uri: Uri,
+    tag: Option<HeaderValue>,
 }
 
 #[derive(Default)]
@@ -214,13 +217,9 @@ impl RemoteKeys {
             Err(HttpError::new(HttpErrorKind::Timeout, detail))
         });
         let brought = match result {
-            Ok((keys, fresh)) => {
-                tracing::debug!(target: "tower_identity", source = %self.0.source, keys = ?keys, "key set fetched");
-                self.0.snapshot.store(Some(Arc::new(Snapshot {
-                    keys,
-                    fetched: self.0.clock.monotonic(),
-                    fresh,
-                })));
+            Ok(snapshot) => {
+                tracing::debug!(target: "tower_identity", source = %self.0.source, keys = ?snapshot.keys, "key set fetched");
+                self.0.snapshot.store(Some(Arc::new(snapshot)));
                 true
             }
             Err(error) => {
@@ -239,7 +238,7 @@ impl RemoteKeys {
         brought
     }
 
-    async fn try_fetch(&self) -> Result<(KeySet, Duration), HttpError> {
+    async fn try_fetch(&self) -> Result<Snapshot, HttpError> {
         let content = |detail: &str| HttpError::new(HttpErrorKind::Content, detail);
         let uri = match &self.0.source {
             Source::KeySet(uri) => uri.clone(),
@@ -257,14 +256,36 @@ impl RemoteKeys {
                 uri
             }
         };
-        let (value, headers): (serde_json::Value, _) =
-            self.0.client.get_json_with_headers(&uri).await?;
-        let keys =
-            KeySet::parse(value.to_string().as_bytes()).ok_or_else(|| content("not a key set"))?;
+        // A state is known by its tag only at the place where it was read (KS-16).
+        let known = self.0.snapshot.load_full().filter(|s| s.uri == uri);
+        let known = known
+            .as_ref()
+            .and_then(|s| Some((&s.keys, s.tag.as_ref()?)));
+        let response = self.0.client.get(&uri, known.map(|(_, tag)| tag)).await?;
+        let fresh = freshness(response.headers());
+        let (keys, tag) = match known {
+            Some((keys, tag)) if response.status() == StatusCode::NOT_MODIFIED => {
+                (keys.clone(), Some(tag.clone()))
+            }
+            _ => {
+                // Whatever is JSON and no key set is told from what is no JSON.
+                let value: serde_json::Value = json_of(&response)?;
+                let keys = KeySet::parse(value.to_string().as_bytes());
+                let keys = keys.ok_or_else(|| content("not a key set"))?;
+                (keys, response.headers().get(ETAG).cloned())
+            }
+        };
         if keys.is_empty() {
             return Err(content("the key set has no usable key"));
         }
-        Ok((keys, freshness(&headers)))
+        let fetched = self.0.clock.monotonic();
+        Ok(Snapshot {
+            keys,
+            fetched,
+            fresh,
+            uri,
+            tag,
+        })
     }
 
     fn last_failed(&self) -> bool {
