@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::Auth;
-use super::{Node, Reader, Section, Value};
+use super::{Node, Reader, Section, Value, resolvers};
 use crate::identity::EntityRef;
 use crate::provider::{ClientAuthentication, GitHub, Guest, Oidc, Prompt, ProviderConfig};
 use crate::secret::{SealingKey, Secret};
@@ -54,14 +54,16 @@ pub(super) struct Provider {
 
 /// What has been seen of the providers so far, be it good or not.
 #[derive(Default)]
-struct Seen {
+struct Seen<'a> {
+    own: &'a [Resolver],
     ids: Ids,
     /// Whether one has a block for some environment, and for the current one.
     a_block: bool,
     a_current_block: bool,
 }
 
-pub(super) fn read(auth: Section<'_>) -> Auth {
+/// `own` are the resolvers that the program brings.
+pub(super) fn read(auth: Section<'_>, own: &[Resolver]) -> Auth {
     let environment = auth.string("environment");
     let session_secret = auth.section("session").and_then(|session| {
         let secret = session.parsed("secret", "a string", |text| {
@@ -78,7 +80,10 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
         }
     }
     let current = environment.as_deref().unwrap_or(DEVELOPMENT);
-    let mut seen = Seen::default();
+    let mut seen = Seen {
+        own,
+        ..Seen::default()
+    };
     let mut read = Auth {
         session_secret,
         token_life: auth.duration("backstageTokenExpiration"),
@@ -109,7 +114,12 @@ pub(super) fn read(auth: Section<'_>) -> Auth {
 }
 
 /// One provider, in each of its environments.
-fn provider(id: &str, section: Section<'_>, current: &str, seen: &mut Seen) -> Vec<NewProvider> {
+fn provider(
+    id: &str,
+    section: Section<'_>,
+    current: &str,
+    seen: &mut Seen<'_>,
+) -> Vec<NewProvider> {
     let Some(kind) = kind_of(id, &section) else {
         return Vec::new();
     };
@@ -130,6 +140,7 @@ fn provider(id: &str, section: Section<'_>, current: &str, seen: &mut Seen) -> V
     }
     let there =
         |(key, node): &&(Key, Node)| key.name != "type" && !matches!(node.value, Value::Null);
+    let resolvers = resolvers::Known::to(kind, seen.own);
     let mut blocks = section.entries().iter().filter(there).peekable();
     if blocks.peek().is_none() && section.reader().is_complete() {
         section.mistake_here(format!("expected an environment such as \"{current}\""));
@@ -148,13 +159,13 @@ fn provider(id: &str, section: Section<'_>, current: &str, seen: &mut Seen) -> V
         if environment == current {
             seen.a_current_block = true;
             let block = section.reader().open(path, &key.location, node)?;
-            return in_environment(kind, id, environment, true, block);
+            return in_environment(kind, (id, environment), true, block, &resolvers);
         }
         // Another environment's variables are seldom set here: it is left out, and said so.
         let apart = Reader::default();
         let read = apart
             .open(path, &key.location, node)
-            .and_then(|block| in_environment(kind, id, environment, false, block));
+            .and_then(|block| in_environment(kind, (id, environment), false, block, &resolvers));
         match apart.finish() {
             Ok(()) => read,
             Err(error) => {
@@ -191,12 +202,12 @@ fn kind_of(id: &str, section: &Section<'_>) -> Option<&'static str> {
 
 fn in_environment(
     kind: &str,
-    id: &str,
-    environment: &str,
+    (id, environment): (&str, &str),
     is_current: bool,
     block: Section<'_>,
+    resolvers: &resolvers::Known<'_>,
 ) -> Option<NewProvider> {
-    let (resolvers, found) = resolvers(&block);
+    let (resolvers, found) = resolvers.read(&block);
     if is_current && found && resolvers.is_empty() {
         block.warn("signIn", "names no resolver: nobody can sign in this way");
     }
@@ -314,38 +325,4 @@ fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
         };
     }
     Some(oidc.into())
-}
-
-/// `signIn.resolvers`, and whether all of them exist.
-fn resolvers(block: &Section<'_>) -> (Vec<Resolver>, bool) {
-    let Some(sign_in) = block.section("signIn") else {
-        return (Vec::new(), true);
-    };
-    let list = sign_in.list("resolvers");
-    let wanted = list.len();
-    let read: Vec<Resolver> = list.into_iter().filter_map(resolver).collect();
-    sign_in.finish();
-    let complete = read.len() == wanted;
-    (read, complete)
-}
-
-fn resolver(section: Section<'_>) -> Option<Resolver> {
-    if !section.has("resolver") {
-        section.mistake(
-            "resolver",
-            format!("expected one of \"{}\"", Resolver::NAMES.join("\", \"")),
-        );
-    }
-    let name = section.one_of("resolver", &Resolver::NAMES);
-    let domains = section.strings("allowedDomains");
-    let anybody = section.boolean("dangerouslyAllowSignInWithoutUserInCatalog");
-    section.finish();
-    let mut resolver = Resolver::by_name(name?)?;
-    if let Some(domains) = domains {
-        resolver = resolver.with_allowed_domains(domains);
-    }
-    if anybody == Some(true) {
-        resolver = resolver.dangerously_allow_sign_in_without_user_in_catalog();
-    }
-    Some(resolver)
 }

@@ -9,6 +9,7 @@ mod duration;
 mod external_issuer;
 mod merge;
 mod reader;
+mod resolvers;
 mod restrictions;
 mod server;
 mod service_keys;

@@ -10,7 +10,7 @@ use super::source::{Loaded, load};
 use super::{Env, Reader, auth, server, service_keys};
 use crate::catalog::{Catalog, FileCatalog};
 use crate::error::{ConfigError, ConfigMistake};
-use crate::sign_in::page_url;
+use crate::sign_in::{Resolver, page_url};
 
 /// The files of a [`Config`], and what stands in for a part of them.
 ///
@@ -27,6 +27,7 @@ pub struct Sources<'a> {
     files: Vec<PathBuf>,
     env: Box<Env<'a>>,
     people: People,
+    resolvers: Vec<Resolver>,
 }
 
 /// Where the catalog is.
@@ -44,6 +45,7 @@ impl<'a> Sources<'a> {
             files,
             env: Box::new(|name| std::env::var(name).ok()),
             people: People::Named,
+            resolvers: Vec::new(),
         }
     }
 
@@ -66,6 +68,26 @@ impl<'a> Sources<'a> {
     /// Knows people by this catalog, whatever `catalog.locations` says: those files are not read.
     pub fn with_catalog(mut self, catalog: impl Catalog) -> Self {
         self.people = People::Given(Arc::new(catalog));
+        self
+    }
+
+    /// A resolver of your own, by its name for `signIn.resolvers` of every provider. With the name of one of
+    /// Backstage's it takes its place.
+    ///
+    /// ```no_run
+    /// use tower_identity::catalog::UserQuery;
+    /// use tower_identity::Config;
+    /// use tower_identity::sign_in::Resolver;
+    ///
+    /// // signIn: { resolvers: [{ resolver: subjectMatchingUserEntityAnnotation }] }
+    /// let by_subject = Resolver::from_fn("subjectMatchingUserEntityAnnotation", async |person, catalog| {
+    ///     catalog.find_user(&UserQuery::annotation("example.com/id", person.subject())).await
+    /// });
+    /// let config = Config::sources(["app-config.yaml"]).add_resolver(by_subject).load()?;
+    /// # Ok::<(), tower_identity::ConfigError>(())
+    /// ```
+    pub fn add_resolver(mut self, resolver: Resolver) -> Self {
+        self.resolvers.push(resolver);
         self
     }
 
@@ -98,7 +120,9 @@ impl<'a> Sources<'a> {
             }
             backend.finish_among_others();
         }
-        let auth = top.section("auth").map_or_else(Auth::default, auth::read);
+        let auth = top
+            .section("auth")
+            .map_or_else(Auth::default, |auth| auth::read(auth, &self.resolvers));
         let named = top.section("catalog").map(server::catalog_files);
         top.finish_among_others();
         let people = read_people(self.people, &named.unwrap_or_default())

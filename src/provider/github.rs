@@ -7,6 +7,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use http::{Response, StatusCode, Uri};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::oauth_client::TokenResponse;
@@ -46,6 +47,7 @@ struct GitHubProvider {
 struct ApiUser {
     login: String,
     id: u64,
+    node_id: Option<String>,
     name: Option<String>,
     avatar_url: Option<String>,
 }
@@ -205,6 +207,7 @@ impl GitHubProvider {
         if user.status() == StatusCode::UNAUTHORIZED {
             return Err(ProviderError::refused("GitHub refused the access token"));
         }
+        let claims: Map<String, Value> = json_of(&user)?;
         let user: ApiUser = json_of(&user)?;
         let emails = self.get("/user/emails", &tokens.access_token).await?;
         let emails: Vec<ApiEmail> = match emails.status() {
@@ -225,10 +228,13 @@ impl GitHubProvider {
         };
         let profile = ProviderProfile {
             subject: user.id.to_string(),
+            user_id: user.node_id,
             display_name: user.name.or_else(|| Some(user.login.clone())),
             username: Some(user.login),
+            preferred_username: None,
             email,
             picture: user.avatar_url,
+            claims,
         };
         let grant = Grant {
             access_token: tokens.access_token,

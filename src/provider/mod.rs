@@ -3,6 +3,7 @@
 use std::fmt;
 
 use futures::future::BoxFuture;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::secret::Secret;
@@ -91,15 +92,21 @@ pub(crate) struct Grant {
 }
 
 /// A person as the provider describes them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct ProviderProfile {
     /// The provider's own, unchanging name for them.
     pub(crate) subject: String,
+    /// The name that catalogs know them by in annotations, where it is another one.
+    pub(crate) user_id: Option<String>,
     pub(crate) username: Option<String>,
+    /// The claim of this name, which for some is not the username.
+    pub(crate) preferred_username: Option<String>,
     /// Only an address that the provider says it has verified.
     pub(crate) email: Option<String>,
     pub(crate) display_name: Option<String>,
     pub(crate) picture: Option<String>,
+    /// Whatever it said of them, for resolvers of somebody's own.
+    pub(crate) claims: Map<String, Value>,
 }
 
 /// Why a provider did not say who somebody is.

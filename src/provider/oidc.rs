@@ -244,7 +244,7 @@ impl Provider for OidcProvider {
                 .verify(&provider, id_token, Some(&request.nonce), &tokens)
                 .await?;
             let claims = self.complete(&provider, claims, &tokens).await?;
-            Ok((profile(&claims)?, tokens.into()))
+            Ok((profile(claims)?, tokens.into()))
         }
         .boxed()
     }
@@ -260,7 +260,7 @@ impl Provider for OidcProvider {
                 None => Map::new(),
             };
             let claims = self.complete(&provider, claims, &tokens).await?;
-            let profile = (!claims.is_empty()).then(|| profile(&claims)).transpose()?;
+            let profile = (!claims.is_empty()).then(|| profile(claims)).transpose()?;
             Ok((profile, tokens.into()))
         }
         .boxed()
@@ -352,15 +352,18 @@ impl OidcProvider {
 }
 
 /// Whom the claims describe.
-fn profile(claims: &Map<String, Value>) -> Result<ProviderProfile, ProviderError> {
+fn profile(claims: Map<String, Value>) -> Result<ProviderProfile, ProviderError> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let subject = text("sub").filter(|sub| !sub.trim().is_empty());
     let verified = claims.get("email_verified") == Some(&Value::Bool(true));
     Ok(ProviderProfile {
         subject: subject.ok_or_else(|| ProviderError::invalid("nobody is named (sub)"))?,
+        user_id: None,
         username: text("preferred_username"),
+        preferred_username: text("preferred_username"),
         email: text("email").filter(|_| verified),
         display_name: text("name").or_else(|| text("preferred_username")),
         picture: text("picture"),
+        claims,
     })
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::attempt::{self, Attempt};
-use super::resolver::{Resolved, resolve};
+use super::resolver::{ResolvedUser, SignInInfo, resolve};
 use super::{Inner, Params, SESSION, SignInError, SignInErrorKind};
 use crate::identity::Profile;
 use crate::provider::{Grant, ProviderProfile};
@@ -176,15 +176,18 @@ impl Inner {
             scope: grant.scope.clone().unwrap_or_else(|| attempt.scope.clone()),
             family,
         };
+        let profile = shown_profile(&person);
         let resolved = match &entry.resolvers[..] {
             [] => None,
-            resolvers => Some(resolve(resolvers, &person, self.catalog.as_deref()).await?),
+            resolvers => {
+                let info = SignInInfo::new(&attempt.provider, person.clone());
+                Some(resolve(resolvers, &info, self.catalog.as_ref()).await?)
+            }
         };
-        let profile = shown_profile(&person);
         let who = (resolved.as_ref(), profile);
         let response = self.admit(&parts, &grant, who, headers, cookies).await?;
         if let Some(resolved) = &resolved {
-            tracing::info!(target: "tower_identity", provider = parts.provider, user = %resolved.user, "signed in");
+            tracing::info!(target: "tower_identity", provider = parts.provider, user = %resolved.entity_ref(), "signed in");
         }
         Ok(response)
     }
@@ -194,7 +197,7 @@ impl Inner {
         &self,
         parts: &SessionParts<'_>,
         grant: &Grant,
-        (resolved, profile): (Option<&Resolved>, Profile),
+        (resolved, profile): (Option<&ResolvedUser>, Profile),
         headers: &HeaderMap,
         cookies: &mut Vec<HeaderValue>,
     ) -> Result<Value, SignInError> {
@@ -223,7 +226,7 @@ impl Inner {
     /// the same person's by another provider: people are signed in with two side by side.
     pub(super) async fn begin_session(
         &self,
-        resolved: &Resolved,
+        resolved: &ResolvedUser,
         profile: Profile,
         parts: &SessionParts<'_>,
         renewable: bool,
@@ -259,10 +262,10 @@ impl Inner {
     }
 
     /// The member `backstageIdentity`: a fresh token and whom it proves (spec section 4.2).
-    pub(super) fn identity_json(&self, resolved: &Resolved) -> Result<Value, SignInError> {
+    pub(super) fn identity_json(&self, resolved: &ResolvedUser) -> Result<Value, SignInError> {
         let token = self
             .tokens
-            .mint_user(&resolved.user, &resolved.ownership)
+            .mint_user(resolved.entity_ref(), resolved.ownership())
             .map_err(|e| {
                 SignInError::new(
                     SignInErrorKind::NotAllowed,
@@ -271,7 +274,7 @@ impl Inner {
                 .because(e.to_string())
             })?;
         let ownership: Vec<&str> = resolved
-            .ownership
+            .ownership()
             .iter()
             .map(|entity| entity.as_str())
             .collect();
@@ -279,7 +282,7 @@ impl Inner {
             "token": token.expose(),
             "identity": {
                 "type": "user",
-                "userEntityRef": resolved.user.as_str(),
+                "userEntityRef": resolved.entity_ref().as_str(),
                 "ownershipEntityRefs": ownership,
             },
             "expiresInSeconds": token.expires_at().since(self.clock.now()).as_secs(),

@@ -26,6 +26,7 @@ pub(crate) enum SignInErrorKind {
     InvalidToken,
     NotAllowed,
     NotFound,
+    Conflict,
     NotImplemented,
     Unavailable,
 }
@@ -118,6 +119,7 @@ impl SignInError {
             }
             SignInErrorKind::NotAllowed => "NotAllowedError",
             SignInErrorKind::NotFound => "NotFoundError",
+            SignInErrorKind::Conflict => "ConflictError",
             SignInErrorKind::NotImplemented => "NotImplementedError",
             SignInErrorKind::Unavailable => "ServiceUnavailableError",
         }
@@ -131,6 +133,7 @@ impl SignInError {
             }
             SignInErrorKind::NotAllowed => StatusCode::FORBIDDEN,
             SignInErrorKind::NotFound => StatusCode::NOT_FOUND,
+            SignInErrorKind::Conflict => StatusCode::CONFLICT,
             SignInErrorKind::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             SignInErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

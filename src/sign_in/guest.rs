@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::callback::SessionParts;
 use super::refresh::Answer;
-use super::resolver::Resolved;
+use super::resolver::ResolvedUser;
 use super::{Inner, SESSION, SignInError};
 use crate::catalog::UserQuery;
 use crate::http_client::is_loopback;
@@ -47,11 +47,13 @@ impl Inner {
                 .and_then(|found| found.display_name().map(str::to_owned)),
             ..Profile::default()
         };
-        let in_catalog = known.is_some();
-        let ownership = known.map(|found| found.ownership().to_vec());
-        let ownership = ownership
-            .or_else(|| guest.config.ownership.clone())
-            .unwrap_or_else(|| vec![user.clone()]);
+        let resolved = known.map_or_else(
+            || {
+                let ownership = guest.config.ownership.iter().flatten().cloned();
+                ResolvedUser::outside_catalog(user).with_ownership(ownership)
+            },
+            ResolvedUser::from,
+        );
         let parts = SessionParts {
             provider: "guest",
             environment: &self.environment,
@@ -60,11 +62,6 @@ impl Inner {
             family: self.guest_family(headers).await?,
         };
         let mut cookies = Vec::new();
-        let resolved = Resolved {
-            user,
-            ownership,
-            in_catalog,
-        };
         let identity = self
             .begin_session(
                 &resolved,
@@ -75,7 +72,7 @@ impl Inner {
                 &mut cookies,
             )
             .await?;
-        tracing::info!(target: "tower_identity", provider = "guest", user = %resolved.user, "signed in");
+        tracing::info!(target: "tower_identity", provider = "guest", user = %resolved.entity_ref(), "signed in");
         Ok(Answer {
             body: Some(json!({ "profile": profile, "backstageIdentity": identity })),
             cookies,

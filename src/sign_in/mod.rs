@@ -36,7 +36,9 @@ pub(crate) use self::origins::{extra_origin, page_url};
 pub(crate) use self::params::Params;
 pub(crate) use self::refresh::{Answer, Failure};
 use self::renewals::Renewals;
-pub use self::resolver::Resolver;
+#[cfg(feature = "app-config")]
+pub(crate) use self::resolver::names;
+pub use self::resolver::{ResolvedUser, Resolver, ResolverContext, ResolverError, SignInInfo};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::credential::{CookieName, SetCookie, SiteRule};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::callback::{SessionParts, shown_profile};
-use super::resolver::{Resolved, resolve};
+use super::resolver::{ResolvedUser, SignInInfo, resolve};
 use super::{Entry, Inner, Params, SignInError, SignInErrorKind};
 use crate::catalog::{CatalogError, UserQuery};
 use crate::credential::Cookies;
@@ -131,8 +131,8 @@ impl Inner {
         let resolved = match (profile, &renewal.person) {
             (_, None) => None,
             (Some(profile), Some(_)) => {
-                let catalog = self.catalog.as_deref();
-                Some(resolve(&entry.resolvers, profile, catalog).await)
+                let info = SignInInfo::new(provider, profile.clone());
+                Some(resolve(&entry.resolvers, &info, self.catalog.as_ref()).await)
             }
             (None, Some(person)) => Some(self.still_known(person).await),
         };
@@ -222,7 +222,7 @@ impl Inner {
         Failure { error, cookies }
     }
 
-    async fn still_known(&self, person: &Person) -> Result<Resolved, SignInError> {
+    async fn still_known(&self, person: &Person) -> Result<ResolvedUser, SignInError> {
         let nobody = || SignInError::authentication("The session names nobody");
         let user = EntityRef::parse(&person.user).map_err(|_| nobody())?;
         let asked = match &self.catalog {
@@ -230,12 +230,16 @@ impl Inner {
             Some(catalog) => catalog.find_user(&UserQuery::Ref(user.clone())).await,
         };
         match asked {
-            Ok(found) => Ok(Resolved {
-                user,
-                ownership: found.ownership().to_vec(),
-                in_catalog: true,
-            }),
-            Err(CatalogError::NotFound) if !person.in_catalog => Ok(Resolved::alone(user)),
+            Ok(found) if person.in_catalog => Ok(found.into()),
+            // Whom a resolver let in without the catalog is not the user that it has by this name now.
+            Ok(_) => Err(SignInError::authentication(
+                "The catalog has come to know this user: sign in again",
+            )),
+            Err(CatalogError::NotFound) if !person.in_catalog => {
+                let ownership = person.ownership.iter();
+                let ownership = ownership.filter_map(|text| EntityRef::parse(text).ok());
+                Ok(ResolvedUser::outside_catalog(user).with_ownership(ownership))
+            }
             Err(CatalogError::NotFound) => Err(SignInError::authentication(
                 "The catalog does not know this user any more",
             )),
@@ -252,7 +256,7 @@ impl Inner {
         &self,
         parts: &SessionParts<'_>,
         grant: &Grant,
-        resolved: Option<&Resolved>,
+        resolved: Option<&ResolvedUser>,
         headers: &HeaderMap,
         cookies: &mut Vec<HeaderValue>,
     ) -> Result<(), SignInError> {
@@ -265,7 +269,7 @@ impl Inner {
                 environment: parts.environment.to_owned(),
                 scope: parts.scope.clone(),
                 subject: parts.subject.to_owned(),
-                person: resolved.map(Resolved::person),
+                person: resolved.map(ResolvedUser::person),
                 family: parts.family.clone(),
             };
             let plain = Zeroizing::new(serde_json::to_vec(&renewal).unwrap_or_default());

@@ -6,13 +6,14 @@
     feature = "axum"
 ))]
 
-#[path = "support/browser.rs"]
+#[path = "../support/browser.rs"]
 mod browser;
-#[path = "support/everybody.rs"]
+#[path = "../support/everybody.rs"]
 mod everybody;
-#[path = "support/jar.rs"]
+#[path = "../support/jar.rs"]
 mod jar;
-#[path = "support/site.rs"]
+mod resolvers;
+#[path = "../support/site.rs"]
 mod site;
 
 use self::browser::Browser;

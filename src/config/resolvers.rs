@@ -1,0 +1,119 @@
+//! `signIn.resolvers`: by their names, each with its options (spec section 7).
+
+use super::Section;
+use crate::sign_in::{Resolver, names};
+
+/// The option that says which annotation is meant. It is ours, for providers that Backstage knows no annotation of.
+const ANNOTATION: &str = "annotation";
+
+/// The resolvers that a kind of provider has.
+pub(super) struct Known<'a> {
+    kind: &'static str,
+    /// Those that the program brings.
+    own: &'a [Resolver],
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn to(kind: &'static str, own: &'a [Resolver]) -> Self {
+        Self { kind, own }
+    }
+
+    /// `signIn.resolvers` of a block, and whether all of them exist.
+    pub(super) fn read(&self, block: &Section<'_>) -> (Vec<Resolver>, bool) {
+        let Some(sign_in) = block.section("signIn") else {
+            return (Vec::new(), true);
+        };
+        let list = sign_in.list("resolvers");
+        let wanted = list.len();
+        let read: Vec<_> = list.into_iter().filter_map(|s| self.resolver(s)).collect();
+        sign_in.finish();
+        let complete = read.len() == wanted;
+        (read, complete)
+    }
+
+    fn resolver(&self, section: Section<'_>) -> Option<Resolver> {
+        let names = self.names();
+        if !section.has("resolver") {
+            let message = format!("expected one of \"{}\"", names.join("\", \""));
+            section.mistake("resolver", message);
+        }
+        let found = section.one_of("resolver", &names).and_then(|name| {
+            let own = self.own.iter().find(|own| own.name() == name);
+            match own {
+                Some(own) => Some(own.clone()),
+                None => self.by_name(name, &section),
+            }
+        });
+        let domains = section.strings("allowedDomains");
+        const ANYBODY: &str = "dangerouslyAllowSignInWithoutUserInCatalog";
+        let anybody = section.boolean(ANYBODY) == Some(true);
+        let mut resolver = found?;
+        if anybody && self.own.iter().any(|own| own.name() == resolver.name()) {
+            let message = "has no effect on a resolver that the program brings";
+            section.mistake(ANYBODY, message);
+        }
+        section.finish();
+        if let Some(domains) = domains {
+            resolver = resolver.with_allowed_domains(domains);
+        }
+        if anybody {
+            resolver = resolver.dangerously_allow_sign_in_without_user_in_catalog();
+        }
+        Some(resolver)
+    }
+
+    fn by_name(&self, name: &str, section: &Section<'_>) -> Option<Resolver> {
+        let (user_id, email) = annotations(self.kind);
+        Some(match name {
+            names::USERNAME => Resolver::username(),
+            names::PREFERRED_USERNAME => Resolver::preferred_username(),
+            names::EMAIL => Resolver::email(),
+            names::EMAIL_LOCAL_PART => Resolver::email_local_part(),
+            names::USER_ID_ANNOTATION => {
+                Resolver::user_id_annotation(annotation(section, user_id)?)
+            }
+            _ => Resolver::email_annotation(annotation(section, email)?),
+        })
+    }
+
+    fn names(&self) -> Vec<&str> {
+        let built_in = match self.kind {
+            "github" => &[
+                names::USERNAME,
+                names::USER_ID_ANNOTATION,
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
+                names::EMAIL_ANNOTATION,
+            ][..],
+            _ => &[
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
+                names::USERNAME,
+                names::PREFERRED_USERNAME,
+                names::USER_ID_ANNOTATION,
+                names::EMAIL_ANNOTATION,
+            ],
+        };
+        let own = self.own.iter().map(Resolver::name);
+        built_in.iter().copied().chain(own).collect()
+    }
+}
+
+/// The annotations that Backstage keeps a person's id and e-mail at this kind of provider in.
+fn annotations(kind: &str) -> (Option<&'static str>, Option<&'static str>) {
+    match kind {
+        "github" => (Some("github.com/user-id"), None),
+        _ => (None, None),
+    }
+}
+
+fn annotation(section: &Section<'_>, default: Option<&str>) -> Option<String> {
+    match default {
+        Some(default) => Some(
+            section
+                .string(ANNOTATION)
+                .unwrap_or_else(|| default.to_owned()),
+        ),
+        None => section.required_string(ANNOTATION),
+    }
+}
