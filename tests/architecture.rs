@@ -75,7 +75,7 @@ const RANDOMNESS: Confined = Confined {
     allowed: &[
         ("secret/random.rs", "the one place that draws it"),
         (
-            "token/keys.rs",
+            "token/keys/key.rs",
             "aws-lc-rs generates key pairs from its own generator, and takes no other",
         ),
         (

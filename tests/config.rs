@@ -704,7 +704,7 @@ auth: {{providers: {{guest: {{}}}}}}
     // The portal's own tokens are believed as ever.
     let layers = free.layers().unwrap();
     let user = "user:default/jane".parse().unwrap();
-    let own = layers.sign_in.tokens().mint_user(&user, &[]).unwrap();
+    let own = layers.sign_in.tokens().mint_user(&user, &[]).await.unwrap();
     let service = ServiceBuilder::new().layer(layers.identity).service_fn(
         |_: Request<Full<bytes::Bytes>>| async {
             Ok::<_, std::convert::Infallible>(Response::new(Full::new(bytes::Bytes::new())))

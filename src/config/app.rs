@@ -10,10 +10,12 @@ use super::default_files;
 use super::service_keys::Services;
 use super::sources::Sources;
 use crate::catalog::{Catalog, FileCatalog};
-use crate::error::ConfigError;
+use crate::clock::Clock;
+use crate::error::{ConfigError, ConfigMistake};
 use crate::layer::{BearerKeyLayer, IdentityLayer, OAuthCallbackLayer};
 use crate::secret::Secret;
 use crate::sign_in::{NewProvider, SignIn};
+use crate::token::{PluginTokens, SigningKeys};
 use crate::verify::{ApiKeys, JwtVerifier};
 
 /// Backstage's `app-config.yaml`, as far as it is ours: `app.baseUrl`, `backend.baseUrl`,
@@ -93,6 +95,7 @@ pub(super) struct Auth {
     pub(super) environment: Option<String>,
     pub(super) session_secret: Option<Secret<String>>,
     pub(super) token_life: Option<Duration>,
+    pub(super) signing_keys: Option<SigningKeys>,
     pub(super) origins: Vec<String>,
     pub(super) providers: Vec<Arc<NewProvider>>,
     /// The providers as they are listed.
@@ -189,6 +192,19 @@ impl Config {
         self.services.keys.clone()
     }
 
+    /// The tokens of the plugin `id`, signed with the keys of `backend.auth.pluginKeyStore`; where that names none, with
+    /// keys that live in this process.
+    ///
+    /// # Errors
+    ///
+    /// If the id has other characters than letters, digits, `-` and `_`.
+    pub fn plugin_tokens(&self, id: impl Into<Box<str>>) -> Result<PluginTokens, ConfigMistake> {
+        match &self.services.plugin_keys {
+            None => PluginTokens::new(id),
+            Some(keys) => PluginTokens::with_keys(id, keys.clone(), Clock::system()),
+        }
+    }
+
     /// The sign-in of `auth`.
     ///
     /// # Errors
@@ -208,6 +224,9 @@ impl Config {
         }
         if let Some(life) = self.auth.token_life {
             builder = builder.with_token_lifetime(life);
+        }
+        if let Some(keys) = &self.auth.signing_keys {
+            builder = builder.with_signing_keys(keys.clone());
         }
         for origin in &self.auth.origins {
             builder = builder.add_allowed_origin(origin.clone());

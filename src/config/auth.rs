@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::Auth;
-use super::{Node, Reader, Section, Value, resolvers};
+use super::{Node, Reader, Section, Value, key_store, resolvers};
 use crate::identity::EntityRef;
 use crate::provider::{ClientAuthentication, GitHub, Guest, Oidc, Prompt, ProviderConfig};
 use crate::secret::{SealingKey, Secret};
@@ -16,8 +16,7 @@ const ORIGINS: &str = "experimentalExtraAllowedOrigins";
 const DEVELOPMENT: &str = "development";
 
 /// Keys of Backstage's that change nothing here.
-const IGNORED: [&str; 6] = [
-    "keyStore",
+const IGNORED: [&str; 5] = [
     "identityTokenAlgorithm",
     "omitIdentityTokenOwnershipClaim",
     "clientIdMetadataDocuments",
@@ -87,6 +86,7 @@ pub(super) fn read(auth: Section<'_>, own: &[Resolver]) -> Auth {
     let mut read = Auth {
         session_secret,
         token_life: auth.duration("backstageTokenExpiration"),
+        signing_keys: key_store::of_portal(&auth),
         origins,
         ..Auth::default()
     };

@@ -7,6 +7,7 @@ mod app;
 mod auth;
 mod duration;
 mod external_issuer;
+mod key_store;
 mod merge;
 mod reader;
 mod resolvers;

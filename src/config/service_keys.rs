@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use super::Section;
 use super::external_issuer;
+use super::key_store;
 use super::restrictions;
 use crate::clock::Timestamp;
 use crate::identity::Scopes;
 use crate::secret::Secret;
+use crate::token::SigningKeys;
 use crate::verify::api_key::{
     Clash, KeyDigest, KeyRecord, MIN_TOKEN, check_key, check_legacy_secret, check_name,
 };
@@ -23,6 +25,8 @@ pub(super) struct Services {
     pub(super) keys: ApiKeys,
     /// The issuers of `externalAccess` of type `jwks`.
     pub(super) issuers: Vec<Issuer>,
+    /// What plugins sign with, if not with keys of their process.
+    pub(super) plugin_keys: Option<SigningKeys>,
 }
 
 /// The keys so far. Each is judged beside those before it, and added in place.
@@ -33,8 +37,11 @@ struct Ring {
 }
 
 pub(super) fn none() -> Option<Services> {
-    let (keys, issuers) = (ApiKeys::new([]).ok()?, Vec::new());
-    Some(Services { keys, issuers })
+    Some(Services {
+        keys: ApiKeys::new([]).ok()?,
+        issuers: Vec::new(),
+        plugin_keys: None,
+    })
 }
 
 pub(super) fn read(auth: Section<'_>) -> Option<Services> {
@@ -49,7 +56,7 @@ pub(super) fn read(auth: Section<'_>) -> Option<Services> {
     for section in auth.list("keys") {
         key(section, &mut ring);
     }
-    auth.ignore(&["pluginKeyStore"]);
+    let plugin_keys = key_store::of_plugins(&auth);
     if auth.boolean("dangerouslyDisableDefaultAuthPolicy") == Some(true) {
         auth.mistake(
             "dangerouslyDisableDefaultAuthPolicy",
@@ -60,6 +67,7 @@ pub(super) fn read(auth: Section<'_>) -> Option<Services> {
     Some(Services {
         keys: ring.keys,
         issuers,
+        plugin_keys,
     })
 }
 

@@ -107,7 +107,6 @@ impl SealingKeys {
     }
 
     /// Seals `plain` for `purpose`.
-    #[cfg(any(test, feature = "sign-in"))]
     pub(crate) fn seal(&self, purpose: &str, plain: &[u8]) -> String {
         let SealingKey { id, key } = &self.keys[0];
         let nonce = random::bytes::<NONCE_LEN>();

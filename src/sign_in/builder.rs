@@ -19,7 +19,7 @@ use crate::provider::ProviderConfig;
 use crate::secret::{SealingKey, SealingKeys, Secret};
 use crate::session::{Sessions, Site};
 use crate::store::{MemoryStore, Store};
-use crate::token::TokenIssuer;
+use crate::token::{SigningKeys, TokenIssuer};
 use crate::verify::JwtVerifier;
 
 /// Where other origins are allowed; that is what their mistakes are told by.
@@ -39,6 +39,7 @@ pub struct SignInBuilder {
     secrets: Vec<Secret<String>>,
     token_life: Duration,
     store: Option<Arc<dyn Store>>,
+    signing_keys: Option<SigningKeys>,
     client: Option<Outward>,
     clock: Clock,
 }
@@ -56,6 +57,7 @@ impl SignInBuilder {
             secrets: Vec::new(),
             token_life: TOKEN_LIFE,
             store: None,
+            signing_keys: None,
             client: None,
             clock: Clock::system(),
         }
@@ -133,9 +135,17 @@ impl SignInBuilder {
         self
     }
 
-    /// Shares one-time things and revocations in this store. Without one they are kept in memory, for one node.
+    /// Shares one-time things and revocations in this store, and with a [secret](Self::add_secret) the public halves of
+    /// the signing keys as well: each node signs with its own, and knows those of the others. Without a store all of
+    /// them are kept in memory, for one node.
     pub fn with_store(mut self, store: impl Store) -> Self {
         self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Signs tokens with these keys, such as [keys of your own](SigningKeys::fixed), which no store is asked about.
+    pub fn with_signing_keys(mut self, keys: SigningKeys) -> Self {
+        self.signing_keys = Some(keys);
         self
     }
 
@@ -223,6 +233,7 @@ impl SignInBuilder {
         } else {
             SiteRule::Plain
         };
+        let shares = self.store.is_some();
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::new(self.clock.clone())));
@@ -234,7 +245,15 @@ impl SignInBuilder {
         };
         let sealing = sealing.bound_to(&base_url);
         let sessions = Sessions::new(site, sealing.clone(), store.clone(), self.clock.clone());
-        let tokens = TokenIssuer::new(base_url.clone(), self.token_life, self.clock.clone());
+        let mut tokens = TokenIssuer::new(base_url.clone(), self.token_life, self.clock.clone());
+        match self.signing_keys {
+            Some(keys) => tokens = tokens.with_keys(keys),
+            // Without a secret there is nothing that another node could open.
+            None if shares && !self.secrets.is_empty() => {
+                tokens = tokens.with_store(store.clone(), sealing.clone());
+            }
+            None => {}
+        }
         let verifier = JwtVerifier::build(vec![tokens.as_issuer()], None, self.clock.clone())?;
         Ok(SignIn(Arc::new(Inner {
             base_url,

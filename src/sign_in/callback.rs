@@ -10,6 +10,7 @@ use super::{Inner, Params, SESSION, SignInError, SignInErrorKind};
 use crate::identity::Profile;
 use crate::provider::{Grant, ProviderProfile};
 use crate::session::{Family, Session};
+use crate::token::MintError;
 
 /// How a callback ends, and what the browser shall remember.
 pub(crate) struct Completion {
@@ -233,7 +234,7 @@ impl Inner {
         headers: &HeaderMap,
         cookies: &mut Vec<HeaderValue>,
     ) -> Result<Value, SignInError> {
-        let identity = self.identity_json(resolved)?;
+        let identity = self.identity_json(resolved).await?;
         let mut session = Session::new(
             parts.family.clone(),
             resolved.person(),
@@ -262,17 +263,19 @@ impl Inner {
     }
 
     /// The member `backstageIdentity`: a fresh token and whom it proves (spec section 4.2).
-    pub(super) fn identity_json(&self, resolved: &ResolvedUser) -> Result<Value, SignInError> {
-        let token = self
+    pub(super) async fn identity_json(
+        &self,
+        resolved: &ResolvedUser,
+    ) -> Result<Value, SignInError> {
+        let minted = self
             .tokens
             .mint_user(resolved.entity_ref(), resolved.ownership())
-            .map_err(|e| {
-                SignInError::new(
-                    SignInErrorKind::NotAllowed,
-                    "This account owns too much for a token",
-                )
-                .because(e.to_string())
-            })?;
+            .await;
+        let token = minted.map_err(|error| match error {
+            MintError::Unavailable(error) => SignInError::from(error),
+            error => SignInError::not_allowed("This account owns too much for a token")
+                .because(error.to_string()),
+        })?;
         let ownership: Vec<&str> = resolved
             .ownership()
             .iter()

@@ -186,7 +186,7 @@ impl Inner {
         let body = json!({
             "profile": session.profile,
             "providerInfo": { "scope": session.scope },
-            "backstageIdentity": self.identity_json(&resolved)?,
+            "backstageIdentity": self.identity_json(&resolved).await?,
         });
         Ok(Answer {
             body: Some(body),

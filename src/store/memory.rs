@@ -71,13 +71,26 @@ impl Store for MemoryStore {
         value: &'a [u8],
         life: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.compare_and_swap(key, None, value, life)
+    }
+
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a [u8]>,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let result = self.with(key, |entries, now| {
-            if entries.get(key, now).is_some() {
+            let found = entries.get(key, now).map(|entry| entry.value.as_slice());
+            if found != expected {
                 return Ok(false);
             }
-            entries.sweep(now);
-            if entries.living.len() >= self.capacity {
-                return Err(StoreError::Full);
+            if found.is_none() {
+                entries.sweep(now);
+                if entries.living.len() >= self.capacity {
+                    return Err(StoreError::Full);
+                }
             }
             let entry = Entry {
                 value: value.to_vec(),

@@ -25,6 +25,16 @@ pub trait Store: Send + Sync + 'static {
         life: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
+    /// Puts `value` in the place of an entry that still is `expected`, or where there is none if that is `None`: whether
+    /// it was put. It lives for `life` from then on.
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a [u8]>,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
     /// Reads an entry.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
 

@@ -7,11 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::SigningKeys;
+use super::shared::SharedKeys;
 use crate::clock::{Clock, Timestamp};
 use crate::identity::EntityRef;
-use crate::secret::Secret;
 use crate::secret::encoding::base64url;
+use crate::secret::{SealingKeys, Secret};
+use crate::store::{Store, StoreError};
 use crate::verify::Issuer;
+use crate::verify::jwks::KeySource;
 use crate::verify::jwt::{kind, limited};
 
 /// A token that no layer would read is refused when it is minted, not at every request later on.
@@ -22,6 +25,8 @@ const MAX_TOKEN: usize = crate::credential::MAX_LENGTH;
 pub struct TokenIssuer {
     issuer: Arc<str>,
     keys: SigningKeys,
+    /// The keys of other nodes, which know those of this one by it.
+    shared: Option<SharedKeys>,
     lifetime: Duration,
     clock: Clock,
 }
@@ -33,9 +38,15 @@ pub struct MintedToken {
     expires_at: Timestamp,
 }
 
-/// The user owns so much that the token would not fit into a header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenTooLong;
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MintError {
+    /// The user owns so much that it would be longer than 16 KiB: no layer would read it.
+    TooLong,
+    /// The key could not be published to the other nodes: they would not believe it.
+    Unavailable(StoreError),
+}
 
 impl TokenIssuer {
     /// Mints tokens of `issuer`, the URL under which its keys are published.
@@ -45,9 +56,26 @@ impl TokenIssuer {
         Self {
             issuer: issuer.into(),
             keys,
+            shared: None,
             lifetime,
             clock,
         }
+    }
+
+    /// Replaces the keys, such as by [keys of your own](SigningKeys::fixed).
+    #[must_use]
+    pub fn with_keys(mut self, keys: SigningKeys) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// Knows the keys of other nodes by this store, and makes its own known there before they sign.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn Store>, sealing: SealingKeys) -> Self {
+        let (lifetime, clock) = (self.lifetime, self.clock.clone());
+        let shared = SharedKeys::new(&self.issuer, lifetime, store, sealing, clock);
+        self.shared = Some(shared);
+        self
     }
 
     /// The issuer URL.
@@ -64,37 +92,85 @@ impl TokenIssuer {
 
     /// Its own tokens, for a verifier in the same process.
     pub fn as_issuer(&self) -> Issuer {
-        Issuer::portal(self.issuer.clone()).with_key_source(self.keys.source())
+        Issuer::portal(self.issuer.clone()).with_key_source(self.key_source())
+    }
+
+    pub(super) fn key_source(&self) -> KeySource {
+        let own = self.keys.source();
+        match &self.shared {
+            None => own,
+            Some(shared) => own.beside(shared.as_remote_keys()),
+        }
+    }
+
+    /// The key set to publish (RFC 7517): the keys of every node, public halves only.
+    ///
+    /// # Errors
+    ///
+    /// If the store has never been reached: a set without the keys of the other nodes would have their tokens refused.
+    pub async fn jwks(&self) -> Result<Value, StoreError> {
+        let own = self.keys.jwks();
+        let Some(shared) = &self.shared else {
+            return Ok(own);
+        };
+        let published = shared.publish(&self.keys.in_use()).await;
+        let others = match (shared.read().await, published) {
+            (Ok(others), Ok(())) => others,
+            (Ok(others), Err(error)) => {
+                tracing::warn!(target: "tower_identity", %error, "a signing key can't be published to other nodes");
+                others
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let mut keys = own["keys"].as_array().cloned().unwrap_or_default();
+        let others = others.iter().map(|key| &key.jwk);
+        let others: Vec<_> = others.filter(|jwk| !keys.contains(jwk)).cloned().collect();
+        keys.extend(others);
+        Ok(json!({ "keys": keys }))
     }
 
     /// Mints the token of a user, with the entities they own in `ent`: a plugin then needs no second call.
     ///
     /// # Errors
     ///
-    /// If it would be longer than 16 KiB: a layer would not read it.
-    pub fn mint_user(
+    /// If it would be too long, or nobody else would believe it.
+    pub async fn mint_user(
         &self,
         user: &EntityRef,
         ownership: &[EntityRef],
-    ) -> Result<MintedToken, TokenTooLong> {
+    ) -> Result<MintedToken, MintError> {
+        let signer = self.keys.signer();
+        if let Some(shared) = &self.shared {
+            let mut keys = self.keys.in_use();
+            // It may have given way to the next one a moment ago.
+            if keys.iter().all(|key| key.id != signer.id()) {
+                keys.push(signer.public().clone());
+            }
+            if let Err(error) = shared.publish(&keys).await {
+                // The one that signs may be known all the same: then only its successor has to wait.
+                if !shared.is_published(signer.public()) {
+                    return Err(error.into());
+                }
+                tracing::warn!(target: "tower_identity", %error, "the next signing key can't be published to other nodes");
+            }
+        }
         let now = self.clock.now();
         let expires_at = now.plus(self.lifetime);
         let (iat, exp, sub) = (now.as_unix(), expires_at.as_unix(), user.as_str());
         let ent: Vec<&str> = ownership.iter().map(EntityRef::as_str).collect();
-        let text = self.keys.sign_with(|sign, kid| {
-            // The limited token's signature travels as `uip`: anybody can rebuild that token from this one.
-            let limited = limited::message("ES256", kid, sub, &iat.into(), &exp.into());
-            let message = encode(
-                &json!({ "typ": kind::USER, "alg": "ES256", "kid": kid }),
-                &json!({
-                    "iss": &*self.issuer, "sub": sub, "ent": ent, "aud": kind::PORTAL_AUDIENCE,
-                    "iat": iat, "exp": exp, "uip": sign(&limited),
-                }),
-            );
-            format!("{message}.{}", sign(&message))
-        });
+        let kid = signer.id();
+        // The limited token's signature travels as `uip`: anybody can rebuild that token from this one.
+        let limited = limited::message("ES256", kid, sub, &iat.into(), &exp.into());
+        let message = encode(
+            &json!({ "typ": kind::USER, "alg": "ES256", "kid": kid }),
+            &json!({
+                "iss": &*self.issuer, "sub": sub, "ent": ent, "aud": kind::PORTAL_AUDIENCE,
+                "iat": iat, "exp": exp, "uip": signer.sign(&limited),
+            }),
+        );
+        let text = format!("{message}.{}", signer.sign(&message));
         if text.len() > MAX_TOKEN {
-            return Err(TokenTooLong);
+            return Err(MintError::TooLong);
         }
         Ok(MintedToken::new(text, expires_at))
     }
@@ -133,13 +209,22 @@ impl fmt::Debug for MintedToken {
     }
 }
 
-impl fmt::Display for TokenTooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the token would be longer than 16 KiB")
+impl From<StoreError> for MintError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error)
     }
 }
 
-impl std::error::Error for TokenTooLong {}
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => f.write_str("the token would be longer than 16 KiB"),
+            Self::Unavailable(error) => write!(f, "the signing key can't be published: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for MintError {}
 
 pub(super) fn encode(header: &Value, payload: &Value) -> String {
     let part = |value: &Value| base64url(value.to_string().as_bytes());
@@ -148,15 +233,27 @@ pub(super) fn encode(header: &Value, payload: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use futures::FutureExt as _;
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
     use crate::credential::BearerToken;
     use crate::rejection::RejectionKind;
+    use crate::token::StaticKey;
     use crate::verify::{JwtVerifier, Outcome, Verify as _};
 
     const HOUR: Duration = Duration::from_secs(3600);
+
+    fn minted(
+        issuer: &TokenIssuer,
+        user: &EntityRef,
+        ownership: &[EntityRef],
+    ) -> Result<MintedToken, MintError> {
+        issuer.mint_user(user, ownership).now_or_never().unwrap()
+    }
 
     fn judge(verifier: &JwtVerifier, token: &str) -> Result<bool, RejectionKind> {
         let mut headers = HeaderMap::new();
@@ -178,14 +275,15 @@ mod tests {
         let issuer = TokenIssuer::new("https://portal/api/auth", HOUR, clock.clone());
         let verifier = JwtVerifier::build(vec![issuer.as_issuer()], None, clock).unwrap();
         let ada = EntityRef::parse("user:default/ada").unwrap();
-        let first = issuer.mint_user(&ada, std::slice::from_ref(&ada)).unwrap();
+        let first = minted(&issuer, &ada, std::slice::from_ref(&ada)).unwrap();
         assert_eq!(judge(&verifier, first.expose()), Ok(true));
         issuer.keys().rotate();
-        let second = issuer.mint_user(&ada, std::slice::from_ref(&ada)).unwrap();
+        let second = minted(&issuer, &ada, std::slice::from_ref(&ada)).unwrap();
         for token in [&first, &second] {
             assert_eq!(judge(&verifier, token.expose()), Ok(true));
         }
-        assert_eq!(issuer.keys().jwks()["keys"].as_array().unwrap().len(), 2);
+        let published = issuer.keys().jwks();
+        let oldest = &published["keys"][1];
         hand.advance(HOUR);
         assert_eq!(
             judge(&verifier, first.expose()),
@@ -193,9 +291,10 @@ mod tests {
         );
         // Keys are made anew when they are due, and forgotten when nothing they signed can live.
         hand.advance(HOUR * 3);
-        let third = issuer.mint_user(&ada, std::slice::from_ref(&ada)).unwrap();
+        let third = minted(&issuer, &ada, std::slice::from_ref(&ada)).unwrap();
         assert_eq!(judge(&verifier, third.expose()), Ok(true));
-        assert_eq!(issuer.keys().jwks()["keys"].as_array().unwrap().len(), 1);
+        let published = issuer.keys().jwks();
+        assert!(!published["keys"].as_array().unwrap().contains(oldest));
     }
 
     #[test]
@@ -206,7 +305,7 @@ mod tests {
         let other = TokenIssuer::new("https://other/api/auth", HOUR, clock.clone());
         let verifier = JwtVerifier::build(vec![ours.as_issuer()], None, clock).unwrap();
         let ada = EntityRef::parse("user:default/ada").unwrap();
-        let mint = |issuer: &TokenIssuer| issuer.mint_user(&ada, &[]).unwrap();
+        let mint = |issuer: &TokenIssuer| minted(issuer, &ada, &[]).unwrap();
         assert_eq!(
             judge(&verifier, mint(&forger).expose()),
             Err(RejectionKind::InvalidToken)
@@ -220,6 +319,25 @@ mod tests {
         let groups: Vec<_> = (0..2000)
             .map(|i| EntityRef::parse(&format!("group:default/team-{i}")).unwrap())
             .collect();
-        assert!(issuer.mint_user(&groups[0], &groups).is_err());
+        let refused = minted(&issuer, &groups[0], &groups);
+        assert_eq!(refused.err(), Some(MintError::TooLong));
+    }
+
+    #[test]
+    fn keys_of_ones_own_sign_what_the_same_keys_elsewhere_believe() {
+        let pem = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let pem = STANDARD.encode(pem.to_pkcs8v1().unwrap());
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n");
+        let node = || {
+            let key = StaticKey::from_pem("own", &pem.clone().into()).unwrap();
+            let issuer = TokenIssuer::new("https://portal/api/auth", HOUR, Clock::system());
+            issuer.with_keys(SigningKeys::fixed([key]).unwrap())
+        };
+        let (signs, believes) = (node(), node());
+        let verifier =
+            JwtVerifier::build(vec![believes.as_issuer()], None, Clock::system()).unwrap();
+        let ada = EntityRef::parse("user:default/ada").unwrap();
+        let token = minted(&signs, &ada, &[]).unwrap();
+        assert_eq!(judge(&verifier, token.expose()), Ok(true));
     }
 }

@@ -4,7 +4,8 @@
 mod keys;
 mod mint;
 mod plugin;
+mod shared;
 
-pub use self::keys::SigningKeys;
-pub use self::mint::{MintedToken, TokenIssuer};
+pub use self::keys::{SigningKeys, StaticKey};
+pub use self::mint::{MintError, MintedToken, TokenIssuer};
 pub use self::plugin::{DelegationError, PluginTokens};

@@ -138,12 +138,11 @@ impl PluginTokens {
         if let Some((limited, _)) = user {
             claims["obo"] = limited.into();
         }
-        let text = self.keys.sign_with(|sign, kid| {
-            let header = json!({ "typ": kind::PLUGIN, "alg": "ES256", "kid": kid });
-            let message = encode(&header, &claims);
-            format!("{message}.{}", sign(&message))
-        });
-        MintedToken::new(text, expires_at)
+        let signer = self.keys.signer();
+        let header = json!({ "typ": kind::PLUGIN, "alg": "ES256", "kid": signer.id() });
+        let message = encode(&header, &claims);
+        let signature = signer.sign(&message);
+        MintedToken::new(format!("{message}.{signature}"), expires_at)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every cell of both tables of stances, with the verifiers that ship.
 
+use futures::FutureExt as _;
 use std::time::Duration;
 
 use tower::util::Either;
@@ -91,7 +92,10 @@ async fn identity() -> Case {
     let (clock, hand) = Clock::manual(Timestamp::from_unix(1_800_000_000));
     let sign_in = portal().with_clock(clock.clone()).build().unwrap();
     let user = EntityRef::parse("user:default/ada").unwrap();
-    let mint = |issuer: &TokenIssuer| issuer.mint_user(&user, &[]).unwrap().expose().to_owned();
+    let mint = |issuer: &TokenIssuer| {
+        let minted = issuer.mint_user(&user, &[]).now_or_never();
+        minted.unwrap().unwrap().expose().to_owned()
+    };
     let expired = mint(sign_in.tokens());
     hand.advance(Duration::from_secs(2 * 3600));
     let good = mint(sign_in.tokens());

@@ -1,5 +1,6 @@
 //! Session cookies: beside a bearer token, on unsafe methods and upgrades, and what becomes of them.
 
+use futures::FutureExt as _;
 use tower_identity::identity::EntityRef;
 use tower_identity::rejection::RejectionKind::{CrossSite, InvalidToken};
 use tower_identity::sign_in::SignIn;
@@ -13,7 +14,12 @@ const ADA: &str = "user:default/ada";
 /// A good `Authorization` line of Ada's.
 fn bearer(sign_in: &SignIn) -> String {
     let ada = EntityRef::parse(ADA).unwrap();
-    let token = sign_in.tokens().mint_user(&ada, &[]).unwrap();
+    let token = sign_in
+        .tokens()
+        .mint_user(&ada, &[])
+        .now_or_never()
+        .unwrap()
+        .unwrap();
     format!("Bearer {}", token.expose())
 }
 

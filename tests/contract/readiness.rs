@@ -290,6 +290,16 @@ impl Store for Slow {
         self.0.put_if_absent(key, value, life)
     }
 
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a [u8]>,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.0.compare_and_swap(key, expected, value, life)
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         let wait = async {
             self.1.notified().await;

@@ -112,6 +112,16 @@ impl Store for Away {
         async { Err(StoreError::Unavailable("connection refused".into())) }.boxed()
     }
 
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        _: Option<&'a [u8]>,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.put_if_absent(key, value, life)
+    }
+
     fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         async { Err(StoreError::Unavailable("connection refused".into())) }.boxed()
     }

@@ -316,7 +316,7 @@ async fn a_token_may_prove_a_machine_or_a_catalog_user_by_what_its_issuer_is_for
     let machine = ada(&provider).with_subject("runner-7").sign();
     ask(&service, &machine).await.passed("external:ci:runner-7");
     let user = EntityRef::parse("user:default/ada").unwrap();
-    let minted = portal.mint_user(&user, &[]).unwrap();
+    let minted = portal.mint_user(&user, &[]).await.unwrap();
     ask(&service, minted.expose())
         .await
         .passed("user:default/ada");
@@ -326,7 +326,7 @@ async fn a_token_may_prove_a_machine_or_a_catalog_user_by_what_its_issuer_is_for
         std::time::Duration::from_secs(3600),
         Clock::system(),
     );
-    let forged = impostor.mint_user(&user, &[]).unwrap();
+    let forged = impostor.mint_user(&user, &[]).await.unwrap();
     ask(&service, forged.expose())
         .await
         .refused(401, Some(INVALID));

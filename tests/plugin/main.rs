@@ -10,6 +10,7 @@ mod paths;
 #[path = "../support/mod.rs"]
 mod support;
 
+use futures::FutureExt as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -85,7 +86,9 @@ impl World {
     fn ada(&self) -> MintedToken {
         let ada = EntityRef::parse(ADA).unwrap();
         let group = EntityRef::parse("group:default/analysts").unwrap();
-        self.portal.mint_user(&ada, &[ada.clone(), group]).unwrap()
+        let owned = [ada.clone(), group];
+        let minted = self.portal.mint_user(&ada, &owned).now_or_never();
+        minted.unwrap().unwrap()
     }
 
     /// What a request with this token proves to the plugin `id`.

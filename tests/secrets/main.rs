@@ -16,6 +16,7 @@ mod site;
 #[path = "../support/mod.rs"]
 mod support;
 
+use futures::FutureExt as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,7 +114,7 @@ async fn er_05_nothing_that_holds_a_secret_prints_it() {
         Clock::system(),
     );
     let ada = EntityRef::parse("user:default/ada").unwrap();
-    let minted = tokens.mint_user(&ada, &[]).unwrap();
+    let minted = tokens.mint_user(&ada, &[]).now_or_never().unwrap().unwrap();
     let builder = SignIn::builder("https://x.example")
         .add_secret(CANARY)
         .with_provider("oidc", Oidc::new("https://idp.example", "id", CANARY), [])

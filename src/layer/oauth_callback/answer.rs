@@ -119,7 +119,10 @@ async fn respond(
             .logout(engine.id_of(named), &query, headers)
             .await
             .map(session_answer),
-        Route::Jwks if read => Ok(public_json(&engine.tokens().keys().jwks())),
+        Route::Jwks if read => match engine.tokens().jwks().await {
+            Ok(keys) => Ok(public_json(&keys)),
+            Err(error) => Err(SignInError::from(error).into()),
+        },
         Route::OpenIdConfiguration if read => {
             Ok(public_json(&openid_configuration(engine.base_url())))
         }

@@ -27,6 +27,9 @@ const FRESH_MAX: Duration = Duration::from_secs(24 * 3600);
 const STALE: Duration = Duration::from_secs(3600);
 /// An unknown key id causes a fetch at most this often.
 const COOLDOWN: Duration = Duration::from_secs(30);
+/// The same of the store that our own nodes share, which is near.
+const COOLDOWN_STORE: Duration = Duration::from_secs(1);
+const FRESH_STORE: Duration = Duration::from_secs(30);
 /// After a failed fetch nothing is tried for this long.
 const BACKOFF: Duration = Duration::from_secs(5);
 /// While there are keys to go by, so many requests may wait for others; the rest are refused at once (KS-02).
@@ -38,23 +41,30 @@ pub struct RemoteKeys(Arc<Inner>);
 
 struct Inner {
     source: Source,
-    client: Outward,
     clock: Clock,
     snapshot: ArcSwapOption<Snapshot>,
     flight: Mutex<Flight>,
 }
 
 enum Source {
-    KeySet(Uri),
-    Discovery { issuer: String, document: Uri },
+    KeySet(Uri, Outward),
+    Discovery {
+        issuer: String,
+        document: Uri,
+        client: Outward,
+    },
+    /// The store of our own nodes.
+    Store(Box<ReadStore>),
 }
+
+type ReadStore = dyn Fn() -> BoxFuture<'static, Result<KeySet, HttpError>> + Send + Sync;
 
 struct Snapshot {
     keys: KeySet,
     fetched: Duration,
     fresh: Duration,
     /// Where it came from, and what the server calls this state of it.
-    uri: Uri,
+    uri: Option<Uri>,
     tag: Option<HeaderValue>,
 }
 
@@ -87,7 +97,7 @@ struct Metadata {
 impl RemoteKeys {
     /// Keys at a URL of their own.
     pub(crate) fn at(uri: Uri, client: Outward, clock: Clock) -> Self {
-        Self::new(Source::KeySet(uri), client, clock)
+        Self::new(Source::KeySet(uri, client), clock)
     }
 
     /// Keys that the issuer's discovery document names (OpenID Connect Discovery section 4).
@@ -96,17 +106,24 @@ impl RemoteKeys {
             Source::Discovery {
                 issuer: issuer.to_owned(),
                 document,
+                client,
             },
-            client,
             clock,
         )
     }
 
-    fn new(source: Source, client: Outward, clock: Clock) -> Self {
+    /// Keys that our own nodes publish to one another. Reading them costs others nothing, so a new one is found at once.
+    pub(crate) fn shared<F>(read: impl Fn() -> F + Send + Sync + 'static, clock: Clock) -> Self
+    where
+        F: Future<Output = Result<KeySet, HttpError>> + Send + 'static,
+    {
+        Self::new(Source::Store(Box::new(move || read().boxed())), clock)
+    }
+
+    fn new(source: Source, clock: Clock) -> Self {
         let (snapshot, flight) = Default::default();
         Self(Arc::new(Inner {
             source,
-            client,
             clock,
             snapshot,
             flight,
@@ -116,7 +133,7 @@ impl RemoteKeys {
     /// Looks a key up. Known keys answer from the snapshot; only the first caller of an empty snapshot,
     /// or of an unknown key id when the cooldown is over, is told to wait.
     pub(crate) fn look_up(&self, algorithm: Algorithm, key_id: Option<&str>) -> Lookup {
-        self.look_up_after(COOLDOWN, algorithm, key_id)
+        self.look_up_after(self.0.source.cooldown(), algorithm, key_id)
     }
 
     /// The same for a token that came straight from its issuer: an unknown key id is asked for at once.
@@ -157,7 +174,8 @@ impl RemoteKeys {
             }
         } else if now >= snapshot.fetched + snapshot.fresh.mul_f32(0.8) {
             // Ahead of need and off the request's path: nobody waits for it.
-            drop(self.join_or_begin(now, COOLDOWN, usize::MAX, true));
+            let pause = self.0.source.cooldown();
+            drop(self.join_or_begin(now, pause, usize::MAX, true));
         }
         if let Some(key) = snapshot.keys.find(algorithm, key_id) {
             return Lookup::Found(key);
@@ -240,10 +258,24 @@ impl RemoteKeys {
 
     async fn try_fetch(&self) -> Result<Snapshot, HttpError> {
         let content = |detail: &str| HttpError::new(HttpErrorKind::Content, detail);
-        let uri = match &self.0.source {
-            Source::KeySet(uri) => uri.clone(),
-            Source::Discovery { issuer, document } => {
-                let metadata: Metadata = self.0.client.get_json(document).await?;
+        let (uri, client) = match &self.0.source {
+            Source::Store(read) => {
+                return Ok(Snapshot {
+                    // Of nodes that have not signed yet there is none.
+                    keys: read().await?,
+                    fetched: self.0.clock.monotonic(),
+                    fresh: FRESH_STORE,
+                    uri: None,
+                    tag: None,
+                });
+            }
+            Source::KeySet(uri, client) => (uri.clone(), client),
+            Source::Discovery {
+                issuer,
+                document,
+                client,
+            } => {
+                let metadata: Metadata = client.get_json(document).await?;
                 if metadata.issuer != *issuer {
                     return Err(content("the discovery document is another issuer's"));
                 }
@@ -253,15 +285,16 @@ impl RemoteKeys {
                     .map_err(|_| content("jwks_uri is not a URL"))?;
                 check_url(&uri)
                     .map_err(|e| HttpError::new(HttpErrorKind::Url, format!("jwks_uri: {e}")))?;
-                uri
+                (uri, client)
             }
         };
         // A state is known by its tag only at the place where it was read (KS-16).
-        let known = self.0.snapshot.load_full().filter(|s| s.uri == uri);
+        let known = self.0.snapshot.load_full();
+        let known = known.filter(|s| s.uri.as_ref() == Some(&uri));
         let known = known
             .as_ref()
             .and_then(|s| Some((&s.keys, s.tag.as_ref()?)));
-        let response = self.0.client.get(&uri, known.map(|(_, tag)| tag)).await?;
+        let response = client.get(&uri, known.map(|(_, tag)| tag)).await?;
         let fresh = freshness(response.headers());
         let (keys, tag) = match known {
             Some((keys, tag)) if response.status() == StatusCode::NOT_MODIFIED => {
@@ -283,7 +316,7 @@ impl RemoteKeys {
             keys,
             fetched,
             fresh,
-            uri,
+            uri: Some(uri),
             tag,
         })
     }
@@ -311,11 +344,22 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
+impl Source {
+    /// How often an unknown key id may cause a fetch.
+    fn cooldown(&self) -> Duration {
+        match self {
+            Self::Store(_) => COOLDOWN_STORE,
+            Self::KeySet(..) | Self::Discovery { .. } => COOLDOWN,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeySet(uri) => write!(f, "{uri}"),
+            Self::KeySet(uri, _) => write!(f, "{uri}"),
             Self::Discovery { issuer, .. } => f.write_str(issuer),
+            Self::Store(_) => f.write_str("the store"),
         }
     }
 }
