@@ -3,6 +3,7 @@
 //! Keys are digests and values are sealed before they come here, so that a dump holds nothing usable.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -40,6 +41,36 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes an entry out: of fifty concurrent takers one gets it.
     fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+}
+
+/// One store for several sign-ins, or for one of them and its [sessions](crate::session::Sessions) elsewhere.
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn put_if_absent<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        (**self).put_if_absent(key, value, life)
+    }
+
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a [u8]>,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        (**self).compare_and_swap(key, expected, value, life)
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        (**self).get(key)
+    }
+
+    fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        (**self).take(key)
+    }
 }
 
 /// The store could not answer: nothing may be assumed.

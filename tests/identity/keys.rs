@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
@@ -14,6 +16,7 @@ use tower_identity::clock::Clock;
 use tower_identity::http_client::{HttpClient, HttpError, HyperClient};
 use tower_identity::identity::EntityRef;
 use tower_identity::sign_in::SignIn;
+use tower_identity::store::{MemoryStore, Store, StoreError};
 use tower_identity::testing::Provider;
 use tower_identity::verify::{Issuer, JwtVerifier};
 use tower_identity::{IdentityLayer, OAuthCallbackLayer};
@@ -379,6 +382,103 @@ async fn ks_04_a_portal_rotates_its_own_keys_and_a_plugin_follows() {
         .await
         .passed("user:default/ada");
     serving.abort();
+}
+
+#[tokio::test]
+async fn se_06_nodes_that_share_a_store_and_a_secret_believe_each_others_tokens() {
+    let store = Arc::new(MemoryStore::new(Clock::system()));
+    let node = |secret: &str, store: Option<&Arc<MemoryStore>>| {
+        let builder = SignIn::builder("https://portal.example.com").add_secret(secret.repeat(32));
+        let builder = match store {
+            Some(store) => builder.with_store(store.clone()),
+            None => builder,
+        };
+        builder.build().unwrap()
+    };
+    let (one, two) = (node("s", Some(&store)), node("s", Some(&store)));
+    let alone = node("s", None);
+    let person = EntityRef::parse("user:default/ada").unwrap();
+    let token = one.tokens().mint_user(&person, &[]).await.unwrap();
+    for (node, good) in [(&one, true), (&two, true), (&alone, false)] {
+        let (service, _) = over(node.identity_layer());
+        let answer = ask(&service, token.expose()).await;
+        if good {
+            answer.passed("user:default/ada");
+        } else {
+            answer.refused(401, Some(INVALID));
+        }
+        let published = node.tokens().jwks().await.unwrap();
+        let keys = published["keys"].as_array().unwrap();
+        let of_one = &one.tokens().keys().jwks()["keys"][0];
+        assert_eq!(keys.contains(of_one), good, "{published}");
+    }
+}
+
+/// Counts how often it is read.
+#[derive(Clone)]
+struct Counting(Arc<MemoryStore>, Arc<AtomicUsize>);
+
+impl Store for Counting {
+    fn put_if_absent<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.0.put_if_absent(key, value, life)
+    }
+
+    fn compare_and_swap<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Option<&'a [u8]>,
+        value: &'a [u8],
+        life: Duration,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.0.compare_and_swap(key, expected, value, life)
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.get(key)
+    }
+
+    fn take<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.0.take(key)
+    }
+}
+
+#[tokio::test]
+async fn ks_02_invented_key_ids_cost_the_store_one_look_a_second() {
+    let (clock, hand) = Clock::manual(SystemTime::now().into());
+    let reads = Arc::new(AtomicUsize::new(0));
+    let memory = Arc::new(MemoryStore::new(clock.clone()));
+    let node = || {
+        let store = Counting(memory.clone(), reads.clone());
+        let builder = SignIn::builder("https://portal.example.com").with_clock(clock.clone());
+        builder.add_secret("s".repeat(32)).with_store(store).build()
+    };
+    let (one, two) = (node().unwrap(), node().unwrap());
+    let (service, _) = over(two.identity_layer());
+    let forged = |kid: usize| {
+        let header = format!(r#"{{"typ":"vnd.backstage.user","alg":"ES256","kid":"{kid}"}}"#);
+        let claims = format!(r#"{{"iss":"{}","aud":"backstage"}}"#, two.issuer());
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+        format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode([7; 64]))
+    };
+    for second in 1..=3 {
+        for i in 0..100 {
+            let token = forged(i);
+            ask(&service, &token).await.refused(401, Some(INVALID));
+        }
+        assert_eq!(reads.load(Ordering::SeqCst), second);
+        hand.advance(Duration::from_secs(1));
+    }
+    // Meanwhile a key that somebody signs with is found.
+    let person = EntityRef::parse("user:default/ada").unwrap();
+    let token = one.tokens().mint_user(&person, &[]).await.unwrap();
+    let answer = ask(&service, token.expose()).await;
+    answer.passed("user:default/ada");
 }
 
 #[tokio::test]
