@@ -47,6 +47,7 @@ pub(super) struct Discovered {
     pub(super) token_endpoint: Url,
     pub(super) userinfo_endpoint: Option<Uri>,
     pub(super) end_session_endpoint: Option<Url>,
+    pub(super) revocation_endpoint: Option<Uri>,
     pub(super) sends_issuer: bool,
     pub(super) algorithms: Vec<String>,
     pub(super) keys: RemoteKeys,
@@ -61,6 +62,7 @@ struct Metadata {
     jwks_uri: String,
     userinfo_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
     #[serde(default)]
@@ -183,6 +185,8 @@ impl Discovery {
                 .map(|u| u.1),
             end_session_endpoint: optional("end_session_endpoint", &metadata.end_session_endpoint)?
                 .map(|u| u.0),
+            revocation_endpoint: optional("revocation_endpoint", &metadata.revocation_endpoint)?
+                .map(|u| u.1),
             sends_issuer: metadata.authorization_response_iss_parameter_supported,
             algorithms: metadata.id_token_signing_alg_values_supported,
             issuer: metadata.issuer,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use futures::future::BoxFuture;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -14,6 +15,7 @@ mod guest;
 mod id_token;
 mod oauth_client;
 mod oidc;
+mod revocation;
 
 pub use self::github::GitHub;
 pub use self::guest::Guest;
@@ -63,6 +65,11 @@ pub(crate) trait Provider: Send + Sync {
 
     /// Renews a grant and learns who the person is now, unless the provider leaves that out.
     fn refresh<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Renewed>;
+
+    /// Ends a grant at the provider (RFC 7009), where it can be ended.
+    fn revoke<'a>(&'a self, _refresh_token: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        ready(Ok(())).boxed()
+    }
 
     /// Where the browser should go to sign out at the provider as well, if there is such a place.
     fn sign_out<'a>(&'a self, back_to: &'a Url) -> BoxFuture<'a, Option<Url>>;

@@ -13,7 +13,7 @@ use super::id_token::{self, Expected};
 use super::oauth_client::TokenResponse;
 use super::{
     AuthorizationRequest, Context, Grant, OAuthClient, Provider, ProviderError, ProviderProfile,
-    Renewed,
+    Renewed, revocation,
 };
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
@@ -262,6 +262,19 @@ impl Provider for OidcProvider {
             let claims = self.complete(&provider, claims, &tokens).await?;
             let profile = (!claims.is_empty()).then(|| profile(claims)).transpose()?;
             Ok((profile, tokens.into()))
+        }
+        .boxed()
+    }
+
+    fn revoke<'a>(&'a self, refresh_token: &'a str) -> BoxFuture<'a, Result<(), ProviderError>> {
+        async move {
+            let provider = self.discovery.get().await?;
+            let Some(endpoint) = &provider.revocation_endpoint else {
+                return Ok(());
+            };
+            let client = (&*self.config.client_id, &self.config.client_secret);
+            let method = self.config.authentication;
+            revocation::revoke(&self.outward, endpoint, client, method, refresh_token).await
         }
         .boxed()
     }

@@ -8,6 +8,12 @@ pub(crate) fn base64url(data: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(data)
 }
 
+/// Encodes with padding, in the alphabet of section 4: for Basic credentials (RFC 7617).
+#[cfg(feature = "sign-in")]
+pub(crate) fn base64(data: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(data)
+}
+
 /// Decodes canonical text only: no padding, no other alphabet, no stray trailing bits.
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()

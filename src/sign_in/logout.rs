@@ -1,13 +1,17 @@
 //! `POST {base}/{provider}/logout` (spec section 2.6).
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use url::Url;
 
-use super::refresh::{Answer, Failure};
+use super::refresh::{Answer, Failure, Renewal};
 use super::{Inner, Params, SignInError};
 use crate::credential::Cookies;
 use crate::http_client::is_loopback;
+use crate::provider::Provider;
+use crate::secret::Secret;
 use crate::session::Family;
 use crate::store::StoreError;
 
@@ -36,6 +40,9 @@ impl Inner {
         }
         let mut body = None;
         if let Some(entry) = entry {
+            if let Some(token) = self.renewal(provider, headers).map(Renewal::into_token) {
+                revoke(&entry.provider, provider, token);
+            }
             let url = entry
                 .provider
                 .sign_out(self.origins.app())
@@ -82,6 +89,19 @@ impl Inner {
         }
         cookies
     }
+}
+
+/// Ends the grant at the provider, in a task of its own: signing out here waits for nobody, and has been done.
+pub(super) fn revoke(provider: &Arc<dyn Provider>, id: &str, refresh_token: Secret<String>) {
+    let (provider, id) = (provider.clone(), id.to_owned());
+    tokio::spawn(async move {
+        match provider.revoke(refresh_token.expose()).await {
+            Ok(()) => tracing::debug!(target: "tower_identity", provider = id, "grant revoked"),
+            Err(error) => {
+                tracing::warn!(target: "tower_identity", provider = id, %error, "the grant can't be revoked at the provider");
+            }
+        }
+    });
 }
 
 fn may_navigate_to(url: &Url) -> bool {

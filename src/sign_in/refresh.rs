@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::callback::{SessionParts, shown_profile};
+use super::logout::revoke;
 use super::resolver::{ResolvedUser, SignInInfo, resolve};
 use super::{Entry, Inner, Params, SignInError, SignInErrorKind};
 use crate::catalog::{CatalogError, UserQuery};
 use crate::credential::Cookies;
 use crate::identity::EntityRef;
 use crate::provider::{Grant, ProviderErrorKind};
+use crate::secret::Secret;
 use crate::session::{Family, Person, Session};
 
 /// A provider's refresh token, and whose it is: sealed into a cookie of its own.
@@ -42,6 +44,12 @@ impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         let cookies = Vec::new();
         Self { error, cookies }
+    }
+}
+
+impl Renewal {
+    pub(super) fn into_token(self) -> Secret<String> {
+        Secret::new(self.token)
     }
 }
 
@@ -160,7 +168,13 @@ impl Inner {
             .await?;
         tracing::debug!(target: "tower_identity", provider, "renewed");
         // Signing out may have overtaken this refresh while the provider took its time.
-        self.check_alive(family).await?;
+        if let Err(error) = self.check_alive(family).await {
+            // What it brought was not there to be revoked then.
+            if let Some(token) = &grant.refresh_token {
+                revoke(&entry.provider, provider, token.clone());
+            }
+            return Err(error.into());
+        }
         let body = Some(body);
         Ok(Answer { body, cookies })
     }

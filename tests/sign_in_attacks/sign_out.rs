@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use futures::future::join_all;
-use http::Method;
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
 use tower_identity::clock::Clock;
-use tower_identity::provider::Guest;
+use tower_identity::provider::{ClientAuthentication, Guest};
 use tower_identity::sign_in::Resolver;
 use tower_identity::store::MemoryStore;
 use tower_identity::testing::Provider;
@@ -34,6 +35,63 @@ async fn rf_04_a_copied_refresh_token_makes_no_session_after_signing_out() {
         is_over(&portal, provider, &browser, &thief_of_renewal).await;
         assert_eq!(asked(), before, "the provider is not even asked");
     }
+}
+
+#[tokio::test]
+async fn lo_09_signing_out_ends_the_grant_at_the_provider_as_well() {
+    let honest = Provider::start().await.unwrap();
+    let portal = portal(|portal| {
+        let post = oidc(&honest).with_authentication(ClientAuthentication::Post);
+        portal
+            .with_provider("basic", oidc(&honest), email())
+            .with_provider("post", post, email())
+            .with_provider("github", github(&honest), [Resolver::username()])
+    })
+    .await;
+    for (i, provider) in ["basic", "post"].into_iter().enumerate() {
+        let browser = Browser::default();
+        browser.sign_in(&portal, provider, "ada").await;
+        let session = browser.refresh(&portal, provider).await.json();
+        let access_token = session["providerInfo"]["accessToken"].as_str().unwrap();
+        assert_eq!(at_userinfo(&honest, access_token).await, 200);
+        assert_eq!(browser.sign_out(&portal, provider).await.status, 200);
+        until(|| honest.requests("/revoke") == i + 1).await;
+        assert_eq!(at_userinfo(&honest, access_token).await, 401, "{provider}");
+    }
+    // A provider that can't do it, or has no such thing, keeps nobody signed in here.
+    let lie = honest.bend_response("/revoke", |answer| {
+        *answer.status_mut() = StatusCode::BAD_GATEWAY
+    });
+    for provider in ["basic", "github"] {
+        let browser = Browser::default();
+        browser.sign_in(&portal, provider, "ada").await;
+        let thief = browser.copy();
+        assert_eq!(browser.sign_out(&portal, provider).await.status, 200);
+        is_over(&portal, provider, &browser, &thief).await;
+    }
+    until(|| lie.told() == 1).await;
+    // Who only says that they were signed in ends nothing.
+    let stranger = Browser::default();
+    assert_eq!(stranger.sign_out(&portal, "basic").await.status, 200);
+    assert_eq!(honest.requests("/revoke"), 3);
+}
+
+async fn at_userinfo(provider: &Provider, access_token: &str) -> StatusCode {
+    let url = format!("{}/userinfo", provider.issuer());
+    let request = Request::get(url).header("authorization", format!("Bearer {access_token}"));
+    let request = request.body(Full::default()).unwrap();
+    Browser::default().send(request).await.status
+}
+
+/// Waits for what happens in a task of its own.
+async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
+    assert!(waited.is_ok(), "it never came");
 }
 
 #[tokio::test]
