@@ -4,6 +4,7 @@
 #[path = "../support/browser.rs"]
 mod browser;
 mod door;
+mod load;
 mod portal;
 mod small;
 mod together;
