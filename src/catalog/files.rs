@@ -1,4 +1,4 @@
-//! A catalog that is read from files, once.
+//! A catalog that is read from files, once. [`WatchedCatalog`](super::WatchedCatalog) reads them again.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +11,6 @@ use super::loader::Loader;
 use super::{Catalog, CatalogError, CatalogUser, UserQuery};
 use crate::error::ConfigError;
 use crate::identity::EntityRef;
-use crate::yaml::Location;
 
 /// Users and groups from Backstage's catalog files: entities in YAML, several in a file.
 ///
@@ -67,19 +66,8 @@ impl FileCatalog {
         loader.finish().map(Self::of)
     }
 
-    /// The same of files that a configuration names: each with the place and the key where it does.
-    pub(crate) fn load_named<'a>(
-        files: impl IntoIterator<Item = (&'a Path, &'a Location, &'a str)>,
-    ) -> Result<Self, ConfigError> {
-        let mut loader = Loader::default();
-        for (path, location, key) in files {
-            loader.file(path, Some((location, key)));
-        }
-        loader.finish().map(Self::of)
-    }
-
     /// How many users there are, and how many entities in all.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    pub(super) fn counts(&self) -> (usize, usize) {
         (self.users.len(), self.entities.len())
     }
 
@@ -91,6 +79,11 @@ impl FileCatalog {
     pub fn from_yaml(name: &str, text: &str) -> Result<Self, ConfigError> {
         let mut loader = Loader::default();
         loader.text(Path::new(name), text);
+        loader.finish().map(Self::of)
+    }
+
+    /// The users among what a loader has read.
+    pub(super) fn of_loader(loader: Loader) -> Result<Self, ConfigError> {
         loader.finish().map(Self::of)
     }
 
@@ -122,7 +115,7 @@ impl FileCatalog {
         catalog
     }
 
-    fn find(&self, query: &UserQuery) -> Result<CatalogUser, CatalogError> {
+    pub(super) fn find(&self, query: &UserQuery) -> Result<CatalogUser, CatalogError> {
         let fits = |user: &&User| match query {
             UserQuery::Ref(entity_ref) => user.user.entity_ref() == entity_ref,
             UserQuery::Email(email) => {

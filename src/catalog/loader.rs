@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
 
 use super::entity::{self, Entity, Role};
 use crate::error::{ConfigError, ConfigMistake};
@@ -14,6 +17,14 @@ const MAX_DEPTH: usize = 5;
 /// The most files of one catalog.
 const MAX_FILES: usize = 1000;
 
+/// What a file was like when it was read: whoever changes it changes that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) path: PathBuf,
+    /// `None` if there was none, or none that could be looked at.
+    pub(super) state: Option<(SystemTime, u64)>,
+}
+
 /// Reads catalog files, and the files that they name.
 #[derive(Default)]
 pub(super) struct Loader {
@@ -21,6 +32,7 @@ pub(super) struct Loader {
     read: HashSet<PathBuf>,
     /// The same by their names, in the order in which they were read.
     order: Vec<PathBuf>,
+    stamps: Vec<Stamp>,
     entities: Vec<Entity>,
     mistakes: Vec<ConfigMistake>,
 }
@@ -56,6 +68,11 @@ impl Loader {
             }
         }
         targets
+    }
+
+    /// What the files were like, those that could not be read too.
+    pub(super) fn stamps(&self) -> &[Stamp] {
+        &self.stamps
     }
 
     /// Every entity, in the order of the files.
@@ -98,7 +115,9 @@ impl Loader {
         }
         self.read.insert(identity);
         self.order.push(path.to_owned());
-        let text = match read_text(path) {
+        // Before it is read: what changes while it is read is read again.
+        self.stamps.push(Stamp::of(path));
+        let text = match read_file(path) {
             Ok(text) => text,
             Err(reason) => {
                 self.mistakes.push(problem(reason));
@@ -112,6 +131,27 @@ impl Loader {
                 self.follow(&directory.join(&target), named_at, depth + 1);
             }
         }
+    }
+}
+
+// ===== impl Stamp =====
+
+impl Stamp {
+    pub(super) fn of(path: &Path) -> Self {
+        let metadata = path.metadata().ok();
+        let state = metadata.and_then(|found| Some((found.modified().ok()?, found.len())));
+        Self {
+            path: path.to_owned(),
+            state,
+        }
+    }
+}
+
+/// Nothing but a file has an end that comes: a pipe would keep a thread waiting for ever.
+fn read_file(path: &Path) -> Result<Zeroizing<String>, String> {
+    match path.metadata() {
+        Ok(found) if !found.is_file() => Err("is not a file".to_owned()),
+        _ => read_text(path),
     }
 }
 

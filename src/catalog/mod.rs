@@ -1,7 +1,8 @@
 //! Who is known: the users and groups that a sign-in is matched against.
 //!
-//! With the `app-config` feature, [`FileCatalog`] reads them from Backstage's own YAML files. A
-//! catalog of another kind is your own type that implements [`Catalog`].
+//! With the `app-config` feature, [`FileCatalog`] reads them from Backstage's own YAML files, and [`WatchedCatalog`]
+//! again whenever these change. [`RemoteCatalog`] asks a Backstage backend, and [`CachedCatalog`] asks any of them less
+//! often. A catalog of another kind is your own type that implements [`Catalog`].
 
 use std::fmt;
 
@@ -9,19 +10,70 @@ use futures::future::{BoxFuture, FutureExt};
 
 use crate::identity::EntityRef;
 
+mod cached;
 #[cfg(feature = "app-config")]
 mod entity;
 #[cfg(feature = "app-config")]
 mod files;
 #[cfg(feature = "app-config")]
 mod loader;
+mod remote;
 mod user;
+#[cfg(feature = "app-config")]
+mod watched;
 
+pub use self::cached::CachedCatalog;
 #[cfg(feature = "app-config")]
 pub use self::files::FileCatalog;
+pub use self::remote::RemoteCatalog;
 pub use self::user::CatalogUser;
+#[cfg(feature = "app-config")]
+pub(crate) use self::watched::CatalogFile;
+#[cfg(feature = "app-config")]
+pub use self::watched::WatchedCatalog;
 
 /// Finds users, and lists entities.
+///
+/// One of your own, of people who are in a database, say:
+///
+/// ```
+/// use futures::FutureExt as _;
+/// use futures::future::BoxFuture;
+/// use tower_identity::catalog::{Catalog, CatalogError, CatalogUser, UserQuery};
+///
+/// struct Directory;
+///
+/// impl Catalog for Directory {
+///     fn find_user<'a>(
+///         &'a self,
+///         query: &'a UserQuery,
+///     ) -> BoxFuture<'a, Result<CatalogUser, CatalogError>> {
+///         async move {
+///             let name = match query {
+///                 UserQuery::Email(email) => email.strip_suffix("@example.com"),
+///                 UserQuery::Ref(user) => Some(user.name()),
+///                 _ => None,
+///             };
+///             // A database that can't be asked is `CatalogError::Unavailable`: nobody is taken for unknown.
+///             let name = name.filter(|name| *name == "ada").ok_or(CatalogError::NotFound)?;
+///             let user = format!("user:default/{name}").parse().map_err(|_| CatalogError::NotFound)?;
+///             let groups = ["group:default/analysts".parse().expect("a ref")];
+///             Ok(CatalogUser::new(user).with_ownership(groups))
+///         }
+///         .boxed()
+///     }
+/// }
+///
+/// # tokio_test::block_on(async {
+/// let ada = UserQuery::Email("ada@example.com".to_owned());
+/// assert_eq!(Directory.find_user(&ada).await?.ownership().len(), 2);
+/// # Ok::<_, CatalogError>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Cancel safety
+///
+/// Whoever asks may go away: a question that was begun may be dropped.
 pub trait Catalog: Send + Sync + 'static {
     /// Finds the one user that the query describes.
     ///
@@ -50,7 +102,7 @@ pub trait Catalog: Send + Sync + 'static {
 /// Which user is wanted.
 ///
 /// An empty e-mail address or annotation fits nobody.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UserQuery {
     /// The user of this name.

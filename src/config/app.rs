@@ -9,7 +9,7 @@ use super::auth::Provider;
 use super::default_files;
 use super::service_keys::Services;
 use super::sources::Sources;
-use crate::catalog::{Catalog, FileCatalog};
+use crate::catalog::{Catalog, FileCatalog, WatchedCatalog};
 use crate::clock::Clock;
 use crate::error::{ConfigError, ConfigMistake};
 use crate::layer::{BearerKeyLayer, IdentityLayer, OAuthCallbackLayer};
@@ -19,7 +19,7 @@ use crate::token::{PluginTokens, SigningKeys};
 use crate::verify::{ApiKeys, JwtVerifier};
 
 /// Backstage's `app-config.yaml`, as far as it is ours: `app.baseUrl`, `backend.baseUrl`,
-/// `backend.listen`, `backend.auth`, `auth` and `catalog.locations` of type `file`.
+/// `backend.listen`, `backend.auth`, `auth`, and of `catalog` the `locations` of type `file`, or `remote`, which is ours.
 ///
 /// ```no_run
 /// use tower_identity::Config;
@@ -267,6 +267,12 @@ impl Config {
 impl Known {
     pub(super) fn given(catalog: Arc<dyn Catalog>) -> Self {
         let counts = None;
+        Self { catalog, counts }
+    }
+
+    pub(super) fn counted(read: WatchedCatalog) -> Self {
+        let counts = Some(read.counts());
+        let catalog = Arc::new(read);
         Self { catalog, counts }
     }
 }

@@ -5,6 +5,7 @@
 
 mod app;
 mod auth;
+mod catalog;
 mod duration;
 mod external_issuer;
 mod key_store;

@@ -1,23 +1,13 @@
-//! `backend.baseUrl`, `backend.listen` and `catalog.locations`.
-
-use std::path::PathBuf;
+//! `backend.baseUrl` and `backend.listen`.
 
 use super::app::Listen;
 use super::{Section, Value};
 use crate::sign_in::public_url;
-use crate::yaml::Location;
 
 #[derive(Default)]
 pub(super) struct Server {
     pub(super) listen: Listen,
     pub(super) base_url: Option<String>,
-}
-
-/// A file of the catalog, and where the configuration names it.
-pub(super) struct CatalogFile {
-    pub(super) path: PathBuf,
-    pub(super) location: Location,
-    pub(super) key: String,
 }
 
 pub(super) fn read(backend: &Section<'_>) -> Server {
@@ -91,34 +81,6 @@ fn host(text: &str) -> Result<String, &'static str> {
 /// `https://portal.example.com`: the URL as other URLs are made of it.
 pub(super) fn without_slash(url: url::Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
-}
-
-/// The files among `catalog.locations`; they are relative to where the process runs, as Backstage's are.
-pub(super) fn catalog_files(catalog: Section<'_>) -> Vec<CatalogFile> {
-    let mut files = Vec::new();
-    for location in catalog.list("locations") {
-        match location.string("type").as_deref() {
-            Some("file") => {
-                files.extend(
-                    location
-                        .required_string("target")
-                        .map(|target| CatalogFile {
-                            path: target.into(),
-                            location: location.location_of("target").clone(),
-                            key: location.path_of("target"),
-                        }),
-                )
-            }
-            Some(_) => location.warn(
-                "type",
-                "is left out: only locations of type \"file\" are supported yet",
-            ),
-            None if location.has("type") => {}
-            None => location.warn_here("is left out: it has no type"),
-        }
-    }
-    catalog.finish_among_others();
-    files
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! What a configuration is read from, and reading it: every mistake of every file, in one list.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::app::{Auth, Config, Known};
-use super::server::CatalogFile;
 use super::source::{Loaded, load};
-use super::{Env, Reader, auth, server, service_keys};
-use crate::catalog::{Catalog, FileCatalog};
+use super::{Env, Reader, auth, catalog, server, service_keys};
+use crate::catalog::{Catalog, WatchedCatalog};
 use crate::error::{ConfigError, ConfigMistake};
 use crate::sign_in::{Resolver, page_url};
 
@@ -123,9 +122,9 @@ impl<'a> Sources<'a> {
         let auth = top
             .section("auth")
             .map_or_else(Auth::default, |auth| auth::read(auth, &self.resolvers));
-        let named = top.section("catalog").map(server::catalog_files);
+        let named = top.section("catalog").map(catalog::read);
         top.finish_among_others();
-        let people = read_people(self.people, &named.unwrap_or_default())
+        let people = read_people(self.people, named.unwrap_or_default())
             .map_err(|error| {
                 error
                     .into_mistakes()
@@ -150,20 +149,12 @@ impl<'a> Sources<'a> {
 }
 
 /// `None` if no catalog is named.
-fn read_people(people: People, named: &[CatalogFile]) -> Result<Option<Known>, ConfigError> {
-    let read = match people {
-        People::Given(catalog) => return Ok(Some(Known::given(catalog))),
-        People::Files(files) => FileCatalog::load(files)?,
-        People::Named if named.is_empty() => return Ok(None),
-        People::Named => FileCatalog::load_named(
-            named
-                .iter()
-                .map(|file| (Path::new(&file.path), &file.location, file.key.as_str())),
-        )?,
-    };
-    let counts = Some(read.counts());
-    let catalog = Arc::new(read);
-    Ok(Some(Known { catalog, counts }))
+fn read_people(people: People, named: catalog::Named) -> Result<Option<Known>, ConfigError> {
+    match people {
+        People::Given(catalog) => Ok(Some(Known::given(catalog))),
+        People::Files(files) => WatchedCatalog::load(files).map(|read| Some(Known::counted(read))),
+        People::Named => named.load(),
+    }
 }
 
 impl fmt::Debug for Sources<'_> {

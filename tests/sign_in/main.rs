@@ -12,9 +12,13 @@ mod browser;
 mod everybody;
 #[path = "../support/jar.rs"]
 mod jar;
+#[path = "../support/log.rs"]
+mod log;
+mod remote;
 mod resolvers;
 #[path = "../support/site.rs"]
 mod site;
+mod watched;
 
 use self::browser::Browser;
 use self::everybody::{Portal, REDIRECT};
