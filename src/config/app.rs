@@ -103,13 +103,14 @@ pub(super) struct Auth {
 }
 
 impl Config {
-    /// Reads files, later ones on top of earlier ones, with `${VAR}` from the process's environment.
+    /// Reads files, later ones on top of earlier ones, with `${VAR}` from the process's environment, and its
+    /// `APP_CONFIG_*` variables on top of them.
     ///
     /// # Errors
     ///
     /// Every mistake at once.
     pub fn load<P: Into<PathBuf>>(files: impl IntoIterator<Item = P>) -> Result<Self, ConfigError> {
-        Self::load_with(files, |name| std::env::var(name).ok())
+        Self::sources(files).load()
     }
 
     /// Reads what Backstage reads when it is told no file: `app-config.yaml` of a directory, and its `.local`
@@ -123,7 +124,7 @@ impl Config {
         Self::load(default_files(directory.as_ref(), &env))
     }
 
-    /// The same with variables from elsewhere.
+    /// The same with variables from elsewhere, and no `APP_CONFIG_*`.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ mod app;
 mod auth;
 mod catalog;
 mod duration;
+mod environment;
 mod external_issuer;
 mod key_store;
 mod merge;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::app::{Auth, Config, Known};
+use super::merge::merge;
 use super::source::{Loaded, load};
-use super::{Env, Reader, auth, catalog, server, service_keys};
+use super::{Env, Reader, auth, catalog, environment, server, service_keys};
 use crate::catalog::{Catalog, WatchedCatalog};
 use crate::error::{ConfigError, ConfigMistake};
 use crate::sign_in::{Resolver, page_url};
@@ -25,6 +26,8 @@ use crate::sign_in::{Resolver, page_url};
 pub struct Sources<'a> {
     files: Vec<PathBuf>,
     env: Box<Env<'a>>,
+    /// Those among which the `APP_CONFIG_*` are.
+    variables: Vec<(String, String)>,
     people: People,
     resolvers: Vec<Resolver>,
 }
@@ -43,14 +46,44 @@ impl<'a> Sources<'a> {
         Self {
             files,
             env: Box::new(|name| std::env::var(name).ok()),
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
             people: People::Named,
             resolvers: Vec::new(),
         }
     }
 
-    /// Takes `${VAR}` from here, and not from the process's environment.
+    /// Takes `${VAR}` from here, and not from the process's environment, whose `APP_CONFIG_*` variables do not count
+    /// either.
     pub fn with_variables(mut self, env: impl Fn(&str) -> Option<String> + 'a) -> Self {
         self.env = Box::new(env);
+        self.variables = Vec::new();
+        self
+    }
+
+    /// Lays `APP_CONFIG_a_b=value` on top of the files, as the value of `a.b`: JSON, or else a plain string. Other
+    /// variables are left alone. Without this they are those of the process.
+    ///
+    /// ```
+    /// use tower_identity::Config;
+    ///
+    /// let config = Config::sources(["examples/portal/app-config.no-guest.yaml"])
+    ///     .with_app_config_variables([("APP_CONFIG_backend_listen", ":8080")])
+    ///     .load()?;
+    /// assert_eq!(config.listen().port, 8080);
+    /// # Ok::<(), tower_identity::ConfigError>(())
+    /// ```
+    pub fn with_app_config_variables<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables = variables.into_iter();
+        self.variables = variables
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
         self
     }
 
@@ -96,7 +129,15 @@ impl<'a> Sources<'a> {
     ///
     /// Every mistake at once, those in the catalog's files too: in the order of the files, then by line and column.
     pub fn load(self) -> Result<Config, ConfigError> {
-        let Loaded { root, mistakes } = load(&self.files, &*self.env);
+        let Loaded {
+            mut root,
+            mut mistakes,
+        } = load(&self.files, &*self.env);
+        let (overlay, wrong) = environment::overlay(&self.variables);
+        mistakes.extend(wrong);
+        if let Some(overlay) = overlay {
+            root = merge(root, overlay);
+        }
         // What a broken file says is not known: what seems to be absent may stand there.
         let reader = if mistakes.is_empty() {
             Reader::default()

@@ -51,7 +51,7 @@ pub(crate) struct Key {
     pub(crate) location: Location,
 }
 
-/// A place in a file; line and column count from 1.
+/// A place in a file; line and column count from 1. The whole file, or a variable, has the line 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location {
     pub(crate) file: Arc<Path>,
@@ -163,12 +163,20 @@ impl Location {
         key: impl Into<String>,
         message: impl Into<String>,
     ) -> ConfigMistake {
-        ConfigMistake::new(key, message).at(self.file.to_path_buf(), self.line, self.column)
+        let (mistake, file) = (ConfigMistake::new(key, message), self.file.to_path_buf());
+        match self.line {
+            0 => mistake.in_file(file),
+            line => mistake.at(file, line, self.column),
+        }
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file.display(), self.line)
+        write!(f, "{}", self.file.display())?;
+        match self.line {
+            0 => Ok(()),
+            line => write!(f, ":{line}"),
+        }
     }
 }
