@@ -18,12 +18,18 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::trace::TraceLayer;
 use tower_identity::catalog::{Catalog, FileCatalog};
-use tower_identity::config::{Layers, Sources};
+use tower_identity::config::{Cors, Layers, Sources};
 use tower_identity::sign_in::SignIn;
 use tower_identity::testing::Provider;
 use tower_identity::{ApiKey, Config, ConfigError, Identity};
+
+use self::tls::Tls;
+
+#[path = "portal/tls.rs"]
+mod tls;
 
 const PAGE: &str = include_str!("portal/page.html");
 const STYLE: &str = include_str!("portal/portal.css");
@@ -176,11 +182,20 @@ async fn bind(host: &str, port: u16) -> Result<TcpListener, Failure> {
 }
 
 async fn serve(listener: TcpListener, config: &Config) -> Result<(), Failure> {
-    let app = app(config)?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stopped())
-        .await?;
+    let (app, at) = (app(config)?, listener.local_addr()?);
+    match config.https() {
+        Some(https) => {
+            let listener = Tls::new(listener, https)?;
+            println!("listening on https://{at}");
+            let served = axum::serve(listener, app);
+            served.with_graceful_shutdown(stopped()).await?;
+        }
+        None => {
+            println!("listening on http://{at}");
+            let served = axum::serve(listener, app);
+            served.with_graceful_shutdown(stopped()).await?;
+        }
+    }
     Ok(())
 }
 
@@ -202,7 +217,8 @@ fn app(config: &Config) -> Result<Router, ConfigError> {
         .route("/api/whoami", get(whoami))
         .layer(identity)
         .layer(bearer_key)
-        .merge(catalog);
+        .merge(catalog)
+        .layer(tower::util::option_layer(config.cors().map(cors)));
     let pages = Router::new()
         .route("/", get(page))
         .route("/portal.json", get(portal_json))
@@ -218,6 +234,24 @@ fn app(config: &Config) -> Result<Router, ConfigError> {
         tracing::info_span!("request", method = %request.method(), path = request.uri().path())
     });
     Ok(api.merge(pages).layer(oauth_callback).layer(trace))
+}
+
+/// Pages of other origins that may call the APIs. The sign-in's paths answer theirs by themselves.
+fn cors(cors: &Cors) -> CorsLayer {
+    let rule = cors.clone();
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(move |origin, _| rule.allows(origin)))
+        .allow_methods(cors.methods().to_vec())
+        .allow_headers(match cors.allowed_headers() {
+            Some(headers) => AllowHeaders::list(headers.to_vec()),
+            None => AllowHeaders::mirror_request(),
+        })
+        .expose_headers(cors.exposed_headers().to_vec())
+        .allow_credentials(cors.credentials());
+    match cors.max_age() {
+        Some(age) => layer.max_age(age),
+        None => layer,
+    }
 }
 
 async fn entities(

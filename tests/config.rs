@@ -249,8 +249,8 @@ fn op_01_each_kind_of_mistake_says_what_was_expected() {
         ("backend: {baseUrl: canary}".into(), "1 backend.baseUrl: expected an http or https URL"),
         ("backend: {listen: '::1'}".into(), "1 backend.listen: expected a port, or host:port; an IPv6 address stands in brackets, as in [::1]:7007"),
         ("backend: {listen: {host: 'a b', port: 1}}".into(), "1 backend.listen.host: expected a host name or an address"),
-        ("auth:\n  experimentalExtraAllowedOrigins:\n    - https://docs.example.com\n    - https://*.canary.com\n    - canary".into(), "4 auth.experimentalExtraAllowedOrigins[1]: patterns are not supported yet: expected a whole origin"),
-        ("auth:\n  experimentalExtraAllowedOrigins:\n    - https://docs.example.com\n    - https://*.canary.com\n    - canary".into(), "5 auth.experimentalExtraAllowedOrigins[2]: expected an http or https URL"),
+        ("auth:\n  experimentalExtraAllowedOrigins:\n    - https://docs.example.com\n    - https://*.com\n    - canary".into(), "4 auth.experimentalExtraAllowedOrigins[1]: expected the last two labels of the host to be written out, as in *.example.com"),
+        ("auth:\n  experimentalExtraAllowedOrigins:\n    - https://docs.example.com\n    - https://*.com\n    - canary".into(), "5 auth.experimentalExtraAllowedOrigins[2]: expected an http or https URL"),
         ("auth: {providers: {github: {clientId: canary}}}".into(), "1 auth.providers.github.clientId: expected an environment such as \"development\", which is an object and has the provider's keys in it, found a string"),
         ("auth: {providers: {x: {type: oauth2, development: {}}}}".into(), "1 auth.providers.x.type: \"oauth2\" is not supported yet; expected one of \"github\", \"oidc\", \"guest\""),
         ("auth:\n  providers:\n    corp: {type: github, development: {clientId: a, clientSecret: b}}\n    Corp: {type: github, development: {clientId: a, clientSecret: b}}".into(), "4 auth.providers.Corp: only its case tells it from \"corp\""),
@@ -285,6 +285,20 @@ fn op_01_each_kind_of_mistake_says_what_was_expected() {
         (provider(&format!("{{{good}, metadataUrl: 'https://i', prompt: sometimes}}")), "5 auth.providers.x.development.prompt: expected one of \"auto\", \"none\", \"login\", \"consent\", \"select_account\", found \"sometimes\""),
         (provider(&format!("{{{good}, metadataUrl: 'https://i', startUrlSearchParams: {{redirect_uri: x}}}}")), "5 auth.providers.x.development.startUrlSearchParams: redirect_uri is set by the sign-in itself"),
         (provider(&format!("{{{good}, metadataUrl: 'https://i', signIn: {{resolvers: [{{resolver: x}}]}}}}")), "5 auth.providers.x.development.signIn.resolvers[0].resolver: expected one of \"emailMatchingUserEntityProfileEmail\", \"emailLocalPartMatchingUserEntityName\", \"usernameMatchingUserEntityName\", \"preferredUsernameMatchingUserEntityName\", \"userIdMatchingUserEntityAnnotation\", \"emailMatchingUserEntityAnnotation\", found \"x\""),
+        ("backend: {cors: {origin: ['https://a.example', 'https://*']}}".into(), "1 backend.cors.origin[1]: expected the last two labels of the host to be written out, as in *.example.com"),
+        ("backend: {cors: {origin: 'https://canary:x@a.example'}}".into(), "1 backend.cors.origin: expected a URL without user information"),
+        ("backend: {cors: {methods: 'GET, P UT, PØST'}}".into(), "1 backend.cors.methods: expected each to be a method such as GET"),
+        ("backend: {cors: {exposedHeaders: ['x y']}}".into(), "1 backend.cors.exposedHeaders: expected each to be the name of a header"),
+        ("backend: {cors: {maxage: 5}}".into(), "1 backend.cors.maxage: unknown key \"maxage\"; did you mean \"maxAge\"?"),
+        ("discovery: {endpoints: [{plugins: [a]}]}".into(), "1 discovery.endpoints[0].target: expected a URL, found nothing"),
+        ("discovery: {endpoints: [{target: 'https://x.example'}]}".into(), "1 discovery.endpoints[0].plugins: expected a list of plugin ids, found nothing"),
+        ("discovery: {endpoints: [{target: 'http+srv://x.example', plugins: [a]}]}".into(), "1 discovery.endpoints[0].target: SRV records are not looked up here: expected an http or https URL"),
+        ("discovery: {endpoints: [{target: {internal: 'http://x.example'}, plugins: [a]}]}".into(), "1 discovery.endpoints[0].target.internal: plain http is accepted on loopback hosts only, found x.example"),
+        ("discovery: {endpoint: []}".into(), "1 discovery.endpoint: unknown key \"endpoint\"; did you mean \"endpoints\"?"),
+        ("backend: {https: true}".into(), "1 backend.https: no certificate is made here: expected {certificate: {cert: {$file: cert.pem}, key: {$file: key.pem}}}"),
+        ("backend: {https: {certificate: {cert: 'canary'}}}".into(), "1 backend.https.certificate.key: expected a string, found nothing"),
+        ("backend: {https: {certificate: {cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN canary'}}}".into(), "1 backend.https.certificate: expected certificates in PEM in cert"),
+        ("auth: {experimentalExtraAllowedOrigins: ['https://{a,b}.x.example', 'https://!(a).x.example']}".into(), "1 auth.experimentalExtraAllowedOrigins[1]: of patterns only *, ? and {a,b} are supported"),
         ("catalog: {remote: {token: canary}}".into(), "1 catalog.remote.url: expected an http or https URL, found nothing"),
         ("catalog: {remote: {url: 'http://backstage.example.com/api/catalog', token: canary}}".into(), "1 catalog.remote.url: plain http is accepted on loopback hosts only, found backstage.example.com"),
         ("catalog: {remote: {url: 'https://b.example/api/catalog?x=canary'}}".into(), "1 catalog.remote.url: expected the URL of a catalog, such as https://backstage.example.com/api/catalog"),
@@ -328,7 +342,7 @@ fn malformed_files_are_errors_and_never_panics() {
 
 #[test]
 fn keys_of_other_plugins_are_ignored_without_noise() {
-    let others = "app: {title: x, support: {}}\norganization: {name: y}\nproxy: {endpoints: {}}\ntechdocs: {builder: '${NOT_SET}'}\nbackend: {database: {client: pg}, csp: {}, cors: {origin: x}}\nintegrations: {github: []}\ncatalog: {rules: []}";
+    let others = "app: {title: x, support: {}}\norganization: {name: y}\nproxy: {endpoints: {}}\ntechdocs: {builder: '${NOT_SET}'}\nbackend: {database: {client: pg}, csp: {}, cors: {origin: 'https://x.example'}}\nintegrations: {github: []}\ncatalog: {rules: []}";
     assert!(load(&[FILE, others]).unwrap().layers().is_ok());
 }
 
@@ -722,3 +736,84 @@ auth: {{providers: {{guest: {{}}}}}}
         .await;
     assert_eq!(response.unwrap().status(), 200);
 }
+
+#[test]
+fn a_server_is_told_who_may_read_it_where_the_others_are_and_what_it_shows() {
+    let key = File::new(TLS_KEY);
+    let text = format!(
+        "
+backend:
+  listen: ':8443'
+  cors:
+    origin: [http://localhost:3000, 'https://*.previews.example.com']
+    methods: [GET, PATCH]
+    exposedHeaders: etag, x-request-id
+    credentials: true
+    maxAge: 600
+  https: {{certificate: {{cert: '{}', key: {}}}}}
+discovery:
+  endpoints:
+    - {{target: 'https://todo.example.com/{{{{pluginId}}}}', plugins: [todo]}}
+    - target: {{internal: 'https://auth.internal/api/{{{{ pluginId }}}}', external: 'https://portal.example.com/api/auth'}}
+      plugins: [auth]
+",
+        TLS_CERTIFICATE.replace('\n', "\n\n"),
+        key.0.display(),
+    );
+    let config = load(&[&text]).unwrap();
+    let cors = config.cors().unwrap();
+    for (origin, allowed) in [
+        ("http://localhost:3000", true),
+        ("https://pr-1.previews.example.com", true),
+        ("http://localhost", false),
+        ("https://previews.example.com", false),
+        ("null", false),
+        ("*", false),
+    ] {
+        let origin = http::HeaderValue::from_static(origin);
+        assert_eq!(cors.allows(&origin), allowed, "{origin:?}");
+    }
+    assert_eq!(cors.methods(), ["GET", "PATCH"]);
+    assert_eq!(cors.exposed_headers(), ["etag", "x-request-id"]);
+    assert!(cors.credentials() && cors.allowed_headers().is_none());
+    assert_eq!(cors.max_age(), Some(std::time::Duration::from_secs(600)));
+
+    assert_eq!(config.base_url(), "https://localhost:8443");
+    assert!(
+        config
+            .https()
+            .unwrap()
+            .key()
+            .expose()
+            .contains("PRIVATE KEY")
+    );
+    let (inside, outside) = (config.plugins(), config.external_plugins());
+    assert_eq!(inside.base_url("todo"), "https://todo.example.com/todo");
+    assert_eq!(inside.base_url("auth"), "https://auth.internal/api/auth");
+    assert_eq!(
+        outside.base_url("auth"),
+        "https://portal.example.com/api/auth"
+    );
+    assert_eq!(
+        inside.base_url("catalog"),
+        "https://localhost:8443/api/catalog"
+    );
+
+    let other = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQ==\n-----END PRIVATE KEY-----\n";
+    let wrong = text.replace(
+        &key.0.display().to_string(),
+        &File::new(other).0.display().to_string(),
+    );
+    let wrong = mistakes(&wrong);
+    assert!(
+        wrong[0].contains("backend.https.certificate.key: expected PEM, or a file of it"),
+        "{wrong:?}"
+    );
+    let plain = load(&["backend: {listen: ':8443'}"]).unwrap();
+    assert!(plain.cors().is_none() && plain.https().is_none());
+    assert_eq!(plain.base_url(), "http://localhost:8443");
+}
+
+// Made by openssl, for this test only: nobody trusts it.
+const TLS_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIBnDCCAUGgAwIBAgIUc+4HRHN2r9ZksHozA4xz6Nt/QUwwCgYIKoZIzj0EAwIw\nFDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNTA3NTA1OFoYDzIxMjYxMTAx\nMDc1MDU4WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO\nPQMBBwNCAARGeGFJ5mZmcxKrrWdBHKCQ1QdOAJhTczjgjkcBT3iDy29fZLBcsk7F\nhBmRlD4VrnZ0wjdPYwLFRnw934bs282Yo28wbTAdBgNVHQ4EFgQUJmyVb+FyWxP0\nIXlxEa7bpa/gwyYwHwYDVR0jBBgwFoAUJmyVb+FyWxP0IXlxEa7bpa/gwyYwDwYD\nVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI\nzj0EAwIDSQAwRgIhALcvO3MNdhfTGyPNy6nTKZ/CUs2pv/K4jIsFZ1zrwxvuAiEA\n/hczEyFuniSiDkCNdxEzLiR4wcq5Op/3iC237ZJ9zrI=\n-----END CERTIFICATE-----\n";
+const TLS_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg9ZOlNRgfhCI0LWH/\n171iy55wMw/6OvgNYcFNv8JUs6qhRANCAARGeGFJ5mZmcxKrrWdBHKCQ1QdOAJhT\nczjgjkcBT3iDy29fZLBcsk7FhBmRlD4VrnZ0wjdPYwLFRnw934bs282Y\n-----END PRIVATE KEY-----\n";

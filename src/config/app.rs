@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::auth::Provider;
+use super::cors::Cors;
 use super::default_files;
+use super::discovery::{Discovery, Endpoint};
+use super::https::Https;
 use super::service_keys::Services;
 use super::sources::Sources;
 use crate::catalog::{Catalog, FileCatalog, WatchedCatalog};
@@ -16,7 +19,7 @@ use crate::layer::{BearerKeyLayer, IdentityLayer, OAuthCallbackLayer};
 use crate::secret::Secret;
 use crate::sign_in::{NewProvider, SignIn};
 use crate::token::{PluginTokens, SigningKeys};
-use crate::verify::{ApiKeys, JwtVerifier};
+use crate::verify::{ApiKeys, JwtVerifier, PluginDirectory};
 
 /// Backstage's `app-config.yaml`, as far as it is ours: `app.baseUrl`, `backend.baseUrl`,
 /// `backend.listen`, `backend.auth`, `auth`, and of `catalog` the `locations` of type `file`, or `remote`, which is ours.
@@ -40,6 +43,9 @@ pub struct Config {
     pub(super) services: Services,
     pub(super) files: Vec<PathBuf>,
     pub(super) people: Option<Known>,
+    pub(super) cors: Option<Cors>,
+    pub(super) https: Option<Https>,
+    pub(super) discovery: Discovery,
 }
 
 /// The catalog.
@@ -147,6 +153,47 @@ impl Config {
         &self.listen
     }
 
+    /// Which pages may read what the APIs answer: `backend.cors`, if it is there.
+    #[must_use]
+    pub fn cors(&self) -> Option<&Cors> {
+        self.cors.as_ref()
+    }
+
+    /// The certificate that the server shows: `backend.https`, if it is there.
+    #[must_use]
+    pub fn https(&self) -> Option<&Https> {
+        self.https.as_ref()
+    }
+
+    /// Where this backend finds the plugins: under `backend.baseUrl`, and those of `discovery.endpoints` at their
+    /// internal targets. For [`Issuer::plugins`](crate::verify::Issuer::plugins).
+    pub fn plugins(&self) -> PluginDirectory {
+        self.directory(&self.discovery.internal)
+    }
+
+    /// Where browsers find them. The plugin `auth` there is the issuer of user tokens, for
+    /// [`IdentityLayer::portal`](crate::IdentityLayer::portal):
+    ///
+    /// ```no_run
+    /// use tower_identity::{Config, IdentityLayer};
+    ///
+    /// let config = Config::load(["app-config.yaml"])?;
+    /// let layer = IdentityLayer::portal(&config.external_plugins().base_url("auth"))?;
+    /// # Ok::<(), tower_identity::ConfigError>(())
+    /// ```
+    pub fn external_plugins(&self) -> PluginDirectory {
+        self.directory(&self.discovery.external)
+    }
+
+    fn directory(&self, endpoints: &[Endpoint]) -> PluginDirectory {
+        let directory = PluginDirectory::new(self.base_url());
+        endpoints
+            .iter()
+            .fold(directory, |directory, (target, plugins)| {
+                directory.add_endpoint(target.clone(), plugins.iter().cloned())
+            })
+    }
+
     /// Replaces the port, which the default URLs follow.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
@@ -154,12 +201,16 @@ impl Config {
         self
     }
 
-    /// `backend.baseUrl`; where it is left out, `http://localhost:<port>`.
+    /// `backend.baseUrl`; where it is left out, `http://localhost:<port>`, or with `backend.https` the like.
     #[must_use]
     pub fn base_url(&self) -> String {
-        self.base_url
-            .clone()
-            .unwrap_or_else(|| format!("http://localhost:{}", self.listen.port))
+        let scheme = if self.https.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let default = || format!("{scheme}://localhost:{}", self.listen.port);
+        self.base_url.clone().unwrap_or_else(default)
     }
 
     /// Knows people by this catalog, whatever `catalog.locations` says. The files that it names have been read by

@@ -6,9 +6,12 @@
 mod app;
 mod auth;
 mod catalog;
+mod cors;
+mod discovery;
 mod duration;
 mod environment;
 mod external_issuer;
+mod https;
 mod key_store;
 mod merge;
 mod reader;
@@ -25,6 +28,8 @@ mod values;
 mod variables;
 
 pub use self::app::{Config, Layers, Listen};
+pub use self::cors::Cors;
+pub use self::https::Https;
 pub(crate) use self::reader::{Reader, Section};
 pub(crate) use self::source::default_files;
 #[cfg(test)]

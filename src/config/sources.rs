@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::app::{Auth, Config, Known};
 use super::merge::merge;
 use super::source::{Loaded, load};
-use super::{Env, Reader, auth, catalog, environment, server, service_keys};
+use super::{
+    Env, Reader, auth, catalog, cors, discovery, environment, https, server, service_keys,
+};
 use crate::catalog::{Catalog, WatchedCatalog};
 use crate::error::{ConfigError, ConfigMistake};
 use crate::sign_in::{Resolver, page_url};
@@ -152,9 +154,11 @@ impl<'a> Sources<'a> {
             url.map(server::without_slash)
         });
         let mut services = service_keys::none();
+        let (mut cors, mut https) = (None, None);
         let mut server = server::Server::default();
         if let Some(backend) = top.section("backend") {
             server = server::read(&backend);
+            (cors, https) = (cors::read(&backend), https::read(&backend));
             if let Some(auth) = backend.section("auth") {
                 services = service_keys::read(auth);
             }
@@ -163,6 +167,7 @@ impl<'a> Sources<'a> {
         let auth = top
             .section("auth")
             .map_or_else(Auth::default, |auth| auth::read(auth, &self.resolvers));
+        let discovery = top.section("discovery").map(discovery::read);
         let named = top.section("catalog").map(catalog::read);
         top.finish_among_others();
         let people = read_people(self.people, named.unwrap_or_default())
@@ -185,6 +190,9 @@ impl<'a> Sources<'a> {
             services,
             files: self.files,
             people,
+            cors,
+            https,
+            discovery: discovery.unwrap_or_default(),
         })
     }
 }

@@ -20,7 +20,6 @@ mod url_rule;
 
 pub use self::hyper_client::HyperClient;
 pub(crate) use self::url_rule::check_url;
-#[cfg(feature = "sign-in")]
 pub(crate) use self::url_rule::is_loopback;
 
 /// An answer is cut off, and the call failed, beyond this many bytes.

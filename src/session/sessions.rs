@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Uri};
 
-use super::{Family, Session};
+use super::{Family, OriginPattern, Session};
 use crate::clock::Clock;
 use crate::credential::{CookieName, Cookies, MalformedCredential, SiteRule, strip_cookies};
 use crate::error::ConfigMistake;
@@ -27,12 +27,12 @@ pub(crate) struct Site {
     pub(crate) rule: SiteRule,
     pub(crate) issuer: Arc<str>,
     pub(crate) base_path: Box<str>,
-    pub(crate) origins: Vec<Box<str>>,
+    pub(crate) origins: Vec<OriginPattern>,
 }
 
 pub(super) struct Inner {
     base_path: Box<str>,
-    origins: Vec<Box<str>>,
+    origins: Vec<OriginPattern>,
     pub(super) name: CookieName,
     pub(super) rule: SiteRule,
     pub(super) keys: SealingKeys,
@@ -86,7 +86,7 @@ impl Sessions {
             },
             issuer: issuer.into(),
             base_path: uri.path().trim_end_matches('/').into(),
-            origins: vec![format!("{scheme}://{authority}").into()],
+            origins: vec![OriginPattern::exact(format!("{scheme}://{authority}"))],
         };
         Ok(Self::new(site, keys, store, Clock::system()))
     }
@@ -113,10 +113,8 @@ impl Sessions {
 
     /// Whether a page of this origin may act with a session.
     pub(crate) fn allows_origin(&self, origin: &[u8]) -> bool {
-        self.0
-            .origins
-            .iter()
-            .any(|allowed| allowed.as_bytes() == origin)
+        let origin = std::str::from_utf8(origin);
+        origin.is_ok_and(|origin| self.0.origins.iter().any(|allowed| allowed.matches(origin)))
     }
 
     /// Whether a path is one that the sign-in layer answers.

@@ -111,7 +111,13 @@ impl SignInBuilder {
         self
     }
 
-    /// Another origin whose pages may sign people in, such as `https://docs.example.com`.
+    /// Another origin whose pages may sign people in, such as `https://docs.example.com`; or a pattern of origins:
+    /// `https://*.previews.example.com`, `https://{docs,wiki}.example.com`, `http://localhost:*`.
+    ///
+    /// # Security
+    ///
+    /// Its pages get the tokens of whoever is signed in. A pattern is as safe as the least safe host that it fits: whoever
+    /// can have a name under `example.com` is trusted by `https://*.example.com`.
     pub fn add_allowed_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
@@ -179,11 +185,13 @@ impl SignInBuilder {
             Some(url) => judged("app.baseUrl", page_url(url)),
             None => public.clone(),
         };
-        let origins: Vec<_> = self
-            .origins
-            .iter()
-            .filter_map(|text| judged(ORIGINS, extra_origin(text)))
-            .collect();
+        let mut more = Vec::new();
+        for text in &self.origins {
+            match extra_origin(text) {
+                Ok(origin) => more.push(origin),
+                Err(reason) => mistakes.push(ConfigMistake::new(ORIGINS, reason)),
+            }
+        }
         let base_path = self.base_path.trim_end_matches('/').to_owned();
         if !is_path(&base_path) {
             mistakes.push(ConfigMistake::new(
@@ -214,8 +222,7 @@ impl SignInBuilder {
                 .unwrap_or_else(|| ConfigMistake::new("", "incomplete").into()));
         };
         // The portal's own origin may always act with its own cookies.
-        let more: Vec<_> = origins.into_iter().chain([public.clone()]).collect();
-        let origins = Origins::new(app_url, &more, &base_path);
+        let origins = Origins::new(app_url, &public, more, &base_path);
         let base_url: Arc<str> =
             format!("{}{base_path}", self.public_url.trim_end_matches('/')).into();
         let place = Place {
@@ -241,7 +248,7 @@ impl SignInBuilder {
             rule,
             issuer: base_url.clone(),
             base_path: base_path.as_str().into(),
-            origins: origins.all().map(Into::into).collect(),
+            origins: origins.all().to_vec(),
         };
         let sealing = sealing.bound_to(&base_url);
         let sessions = Sessions::new(site, sealing.clone(), store.clone(), self.clock.clone());

@@ -4,6 +4,7 @@ use url::Url;
 
 use super::SignInError;
 use crate::http_client::is_loopback;
+use crate::session::OriginPattern;
 
 /// A longer URL is refused, not cut.
 const MAX_URL: usize = 4096;
@@ -12,7 +13,7 @@ const MAX_URL: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Origins {
     app: Url,
-    allowed: Vec<String>,
+    allowed: Vec<OriginPattern>,
     base_path: Box<str>,
 }
 
@@ -33,22 +34,19 @@ pub(crate) fn page_url(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-/// The URL of an origin that is allowed besides.
-pub(crate) fn extra_origin(text: &str) -> Result<Url, &'static str> {
-    // What opens an IPv6 address is no pattern.
-    if text
-        .replacen("://[", "", 1)
-        .contains(['*', '?', '{', '!', '['])
-    {
-        return Err("patterns are not supported yet: expected a whole origin");
+/// An origin that is allowed besides, by the URL of one of its pages; or a pattern of origins.
+pub(crate) fn extra_origin(text: &str) -> Result<OriginPattern, &'static str> {
+    if OriginPattern::is_pattern(text) {
+        return OriginPattern::parse(text);
     }
-    page_url(text)
+    Ok(OriginPattern::exact(origin_of(&page_url(text)?)))
 }
 
 impl Origins {
-    /// The page, and the pages of other origins that have been judged.
-    pub(super) fn new(app: Url, more: &[Url], base_path: &str) -> Self {
-        let allowed = std::iter::once(&app).chain(more).map(origin_of).collect();
+    /// The page, the portal's own URL, and other origins that have been judged.
+    pub(super) fn new(app: Url, public: &Url, more: Vec<OriginPattern>, base_path: &str) -> Self {
+        let own = [&app, public].map(|url| OriginPattern::exact(origin_of(url)));
+        let allowed = own.into_iter().chain(more).collect();
         Self {
             app,
             allowed,
@@ -65,12 +63,12 @@ impl Origins {
         origin_of(&self.app)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
-        self.allowed.iter().map(String::as_str)
+    pub(super) fn all(&self) -> &[OriginPattern] {
+        &self.allowed
     }
 
     pub(super) fn allows(&self, origin: &str) -> bool {
-        self.allowed.iter().any(|allowed| allowed == origin)
+        self.allowed.iter().any(|allowed| allowed.matches(origin))
     }
 
     /// The origin of `text`, if it is allowed (spec section 2.2).
@@ -128,7 +126,11 @@ mod tests {
     fn origins() -> Origins {
         Origins::new(
             page_url("https://portal.example.com/x").unwrap(),
-            &[extra_origin("http://localhost:3000").unwrap()],
+            &page_url("https://portal.example.com").unwrap(),
+            vec![
+                extra_origin("http://localhost:3000").unwrap(),
+                extra_origin("https://*.previews.example.com").unwrap(),
+            ],
             "/api/auth",
         )
     }
@@ -140,6 +142,8 @@ mod tests {
             "https://portal.example.com/any/path",
             "http://localhost:3000",
             "HTTPS://PORTAL.example.com:443",
+            "https://pr-1.previews.example.com",
+            "https://PR-1.previews.example.com/any",
         ] {
             assert!(origins().check(good).is_ok(), "{good}");
         }
@@ -149,6 +153,9 @@ mod tests {
             "https://evilportal.example.com",
             "https://portal.example.com:8443",
             "http://localhost",
+            "https://previews.example.com",
+            "https://pr-1.previews.example.com:8443",
+            "https://user@pr-1.previews.example.com.evil.test",
             "null",
             "",
             "data:text/html,x",
@@ -199,6 +206,13 @@ mod tests {
             "https://[::1]/",
             "//portal.example.com",
             "/\u{a0}/evil",
+            "https://evil.test?x=.previews.example.com",
+            "https://evil.test#a.previews.example.com",
+            "https://evil.test\\a.previews.example.com",
+            "https://evil.test/.previews.example.com",
+            "https://evil.test%2f.previews.example.com/",
+            "https://evil.test\u{ff0f}.previews.example.com/",
+            "https://a:b@c.previews.example.com/",
             &long,
         ] {
             assert!(origins().return_to(bad).is_err(), "{bad:?}");
@@ -212,6 +226,10 @@ mod tests {
                 "https://portal.example.com/a",
             ),
             ("http://localhost:3000/b", "http://localhost:3000/b"),
+            (
+                "https://pr-1.previews.example.com/b?c",
+                "https://pr-1.previews.example.com/b?c",
+            ),
             ("/api/authors", "https://portal.example.com/api/authors"),
         ] {
             assert_eq!(
@@ -262,11 +280,7 @@ mod tests {
                 "{good}"
             );
         }
-        for pattern in [
-            "https://*.example.com",
-            "https://[ab].test",
-            "https://{a,b}.test",
-        ] {
+        for pattern in ["https://*", "https://[ab].test", "http://*.example.com"] {
             assert!(extra_origin(pattern).is_err(), "{pattern}");
         }
     }

@@ -6,6 +6,7 @@ mod browser;
 mod door;
 mod load;
 mod portal;
+mod server;
 mod small;
 mod together;
 
