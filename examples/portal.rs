@@ -60,6 +60,10 @@ async fn run() -> Result<(), Failure> {
         println!("{USAGE}");
         return Ok(());
     };
+    if flags.schema {
+        println!("{:#}", Config::json_schema());
+        return Ok(());
+    }
     if flags.config.is_empty() {
         embedded(flags).await
     } else {
@@ -388,6 +392,7 @@ const USAGE: &str = "cargo run --example portal -- [flags]
   --catalog FILE   a catalog file of your own; repeatable
   --listen ADDR    where to listen, such as 127.0.0.1:7007
   --check          read everything, list every mistake, and exit
+  --schema         print a JSON Schema of app-config.yaml, and exit
 
 A value may also follow its flag after `=`.";
 
@@ -397,6 +402,7 @@ struct Flags {
     catalog: Vec<PathBuf>,
     listen: Option<SocketAddr>,
     check: bool,
+    schema: bool,
 }
 
 impl Flags {
@@ -429,6 +435,7 @@ impl Flags {
                     })?);
                 }
                 "--check" => flags.check = true,
+                "--schema" => flags.schema = true,
                 "--help" | "-h" => return Ok(None),
                 other => return Err(format!("unknown flag {other}\n\n{USAGE}")),
             }

@@ -90,6 +90,10 @@ pub(super) fn read(auth: Section<'_>, own: &[Resolver]) -> Auth {
         origins,
         ..Auth::default()
     };
+    if let Some(providers) = auth.section("providers") {
+        // What is one of these is its own kind; the others have names.
+        providers.has_names(&KINDS);
+    }
     let sections = auth.sections("providers");
     for (id, section) in sections {
         let found = provider(id, section, current, &mut seen);
@@ -141,6 +145,7 @@ fn provider(
     let there =
         |(key, node): &&(Key, Node)| key.name != "type" && !matches!(node.value, Value::Null);
     let resolvers = resolvers::Known::to(kind, seen.own);
+    section.has_names(&["type"]);
     let mut blocks = section.entries().iter().filter(there).peekable();
     if blocks.peek().is_none() && section.reader().is_complete() {
         section.mistake_here(format!("expected an environment such as \"{current}\""));

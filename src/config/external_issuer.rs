@@ -75,6 +75,7 @@ fn claims(options: &Section<'_>) -> Option<Vec<(String, Vec<String>)>> {
     let Some(section) = options.section("claims") else {
         return (!options.has("claims")).then(Vec::new);
     };
+    section.has_names(&[]);
     let mut claims = Vec::new();
     let mut complete = true;
     for (key, node) in section.entries() {

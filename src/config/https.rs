@@ -9,6 +9,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::record::Kind;
 use super::{Section, Value};
 use crate::secret::Secret;
 use crate::yaml::read_text;
@@ -36,6 +37,7 @@ impl Https {
 }
 
 pub(super) fn read(backend: &Section<'_>) -> Option<Https> {
+    backend.may_be("https", Kind::Boolean);
     let node = backend.node("https")?;
     if let Value::Bool(wanted) = node.value {
         if wanted {

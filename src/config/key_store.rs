@@ -31,7 +31,13 @@ pub(super) fn of_plugins(auth: &Section<'_>) -> Option<SigningKeys> {
 
 fn finish(section: Section<'_>, kind: Option<&str>) -> Option<SigningKeys> {
     let keys = match kind {
-        Some("static") => section.required_section("static").and_then(fixed),
+        Some("static") => {
+            // Of the other kinds it is not asked.
+            if !section.has("static") {
+                section.mistake("static", "expected an object, found nothing");
+            }
+            section.section("static").and_then(fixed)
+        }
         _ => {
             section.ignore(&["static"]);
             None

@@ -15,8 +15,10 @@ mod https;
 mod key_store;
 mod merge;
 mod reader;
+mod record;
 mod resolvers;
 mod restrictions;
+mod schema;
 mod server;
 mod service_keys;
 mod source;
@@ -26,6 +28,7 @@ mod suggest;
 mod summary;
 mod values;
 mod variables;
+mod whole;
 
 pub use self::app::{Config, Layers, Listen};
 pub use self::cors::Cors;

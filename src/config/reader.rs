@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use super::record::{Kind, Shape};
 use super::suggest::{is_slip_of, nearest};
 use crate::error::{ConfigError, ConfigMistake};
 use crate::yaml::{Key, Location, Node, Value, join, shown};
@@ -16,6 +17,8 @@ pub(crate) struct Reader {
     mistakes: RefCell<Vec<ConfigMistake>>,
     /// Part of what there is could not be read: what seems to be absent may stand there.
     incomplete: bool,
+    /// What is asked for, if somebody wants to know.
+    record: Option<RefCell<Shape>>,
 }
 
 /// One object of the tree, and which of its keys somebody has asked for.
@@ -45,6 +48,27 @@ impl Reader {
         Self {
             mistakes: RefCell::default(),
             incomplete: true,
+            record: None,
+        }
+    }
+
+    /// A reader that remembers what it was asked for.
+    pub(super) fn recording() -> Self {
+        Self {
+            record: Some(RefCell::default()),
+            ..Self::default()
+        }
+    }
+
+    /// What it was asked for, and every mistake.
+    pub(super) fn into_record(self) -> (Shape, Vec<ConfigMistake>) {
+        let record = self.record.map(RefCell::into_inner).unwrap_or_default();
+        (record, self.mistakes.into_inner())
+    }
+
+    fn note(&self, f: impl FnOnce(&mut Shape)) {
+        if let Some(record) = &self.record {
+            f(&mut record.borrow_mut());
         }
     }
 
@@ -90,6 +114,10 @@ impl Reader {
         at: &Location,
         node: &'a Node,
     ) -> Option<Section<'a>> {
+        self.note(|shape| {
+            shape.note(&path, Kind::Object);
+            shape.stands_at(&path, at);
+        });
         let Value::Map(entries) = &node.value else {
             self.expected(path, node, "an object");
             return None;
@@ -175,8 +203,28 @@ impl<'a> Section<'a> {
         section.all_sections()
     }
 
+    /// Notes that its keys are names which the operator chooses, but for some.
+    pub(super) fn has_names(&self, fixed: &[&str]) {
+        let path = &self.path;
+        self.reader.note(|shape| shape.has_names(path, fixed));
+    }
+
+    /// Notes what a value may be.
+    pub(super) fn may_be(&self, key: &str, kind: Kind) {
+        let path = self.path_of(key);
+        self.reader.note(|shape| shape.note(&path, kind));
+    }
+
+    /// Notes the word that was found.
+    pub(super) fn is_word(&self, key: &str, word: &str) {
+        let path = self.path_of(key);
+        self.reader
+            .note(|shape| shape.at(&path).word = Some(word.to_owned()));
+    }
+
     /// Every value of this object as an object, with its key. Those that are `null` are left out.
     pub(crate) fn all_sections(&self) -> Vec<(&'a str, Self)> {
+        self.has_names(&[]);
         let entries = self.entries.iter();
         let there = entries.filter(|(_, node)| !matches!(node.value, Value::Null));
         there
@@ -190,6 +238,7 @@ impl<'a> Section<'a> {
 
     /// The objects in the list at a key.
     pub(crate) fn list(&self, key: &str) -> Vec<Self> {
+        self.may_be(key, Kind::List);
         let Some(node) = self.node(key) else {
             return Vec::new();
         };
@@ -224,12 +273,18 @@ impl<'a> Section<'a> {
 
     /// Tells the operator of what is no mistake, and is seldom meant.
     pub(super) fn warn(&self, key: &str, message: impl Into<String>) {
+        if self.reader.record.is_some() {
+            return;
+        }
         let warning = self.location_of(key).mistake(self.path_of(key), message);
         tracing::warn!(target: "tower_identity", "{warning}");
     }
 
     /// The same of this section as a whole.
     pub(super) fn warn_here(&self, message: impl Into<String>) {
+        if self.reader.record.is_some() {
+            return;
+        }
         let warning = self.location.mistake(self.path.as_str(), message);
         tracing::warn!(target: "tower_identity", "{warning}");
     }
@@ -249,6 +304,7 @@ impl<'a> Section<'a> {
 
     /// Reports every key that nobody has asked for.
     pub(crate) fn finish(self) {
+        self.reader.note(|shape| shape.at(&self.path).closed = true);
         let known = self.known.borrow();
         for (key, _) in self.strangers(&known) {
             let name = shown(&key.name);
@@ -289,6 +345,12 @@ impl<'a> Section<'a> {
 
     /// Reports a key that is absent.
     pub(super) fn require(&self, key: &str, wanted: &str) {
+        self.reader.note(|shape| {
+            let required = &mut shape.at(&self.path).required;
+            if !required.iter().any(|other| other == key) {
+                required.push(key.to_owned());
+            }
+        });
         if !self.has(key) && self.reader.is_complete() {
             self.mistake(key, format!("expected {wanted}, found nothing"));
         }
@@ -300,12 +362,23 @@ impl<'a> Section<'a> {
 
     fn entry(&self, key: &str) -> Option<&'a (Key, Node)> {
         self.know(key);
-        self.entries
+        let entry = self
+            .entries
             .iter()
-            .find(|(found, node)| found.name == key && !matches!(node.value, Value::Null))
+            .find(|(found, node)| found.name == key && !matches!(node.value, Value::Null));
+        if let Some((found, _)) = entry {
+            let path = self.path_of(key);
+            self.reader
+                .note(|shape| shape.stands_at(&path, &found.location));
+        }
+        entry
     }
 
     fn know(&self, key: &str) {
+        let path = self.path_of(key);
+        self.reader.note(|shape| {
+            shape.at(&path);
+        });
         let mut known = self.known.borrow_mut();
         if !known.set.contains(key) {
             known.set.insert(key.to_owned());
@@ -476,7 +549,7 @@ bakcend: {}
     fn an_unknown_key_is_shown_in_part() {
         let text = format!("{}: 1", "k".repeat(1000));
         let found = mistakes(&text, |top| top.finish());
-        let shown = format!("{}…", "k".repeat(40));
+        let shown = format!("{}…", "k".repeat(48));
         assert_eq!(
             found,
             [format!(

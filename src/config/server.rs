@@ -1,6 +1,7 @@
 //! `backend.baseUrl` and `backend.listen`.
 
 use super::app::Listen;
+use super::record::Kind;
 use super::{Section, Value};
 use crate::sign_in::public_url;
 
@@ -20,6 +21,8 @@ pub(super) fn read(backend: &Section<'_>) -> Server {
 
 /// `:7007`, `host:7007`, `7007`, or `{host, port}` (spec section 9.2). Names are resolved when the server binds.
 fn listen(backend: &Section<'_>) -> Option<Listen> {
+    backend.may_be("listen", Kind::Text);
+    backend.may_be("listen", Kind::Number);
     let node = backend.node("listen")?;
     if let Value::Map(_) = node.value {
         let section = backend.section("listen")?;

@@ -84,7 +84,7 @@ pub(crate) fn default_files(directory: &Path, env: &Env<'_>) -> Vec<PathBuf> {
         .collect()
 }
 
-fn layer(file: &Path, text: &str, env: &Env<'_>) -> Result<Node, ConfigError> {
+pub(super) fn layer(file: &Path, text: &str, env: &Env<'_>) -> Result<Node, ConfigError> {
     let node = resolve(yaml::parse(file, text)?, env);
     match &node.value {
         Value::Map(_) => Ok(node),

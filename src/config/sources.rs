@@ -4,15 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::app::{Auth, Config, Known};
+use super::app::{Config, Known};
 use super::merge::merge;
 use super::source::{Loaded, load};
-use super::{
-    Env, Reader, auth, catalog, cors, discovery, environment, https, server, service_keys,
-};
+use super::{Env, Reader, catalog, whole};
 use crate::catalog::{Catalog, WatchedCatalog};
 use crate::error::{ConfigError, ConfigMistake};
-use crate::sign_in::{Resolver, page_url};
+use crate::sign_in::Resolver;
 
 /// The files of a [`Config`], and what stands in for a part of them.
 ///
@@ -135,7 +133,7 @@ impl<'a> Sources<'a> {
             mut root,
             mut mistakes,
         } = load(&self.files, &*self.env);
-        let (overlay, wrong) = environment::overlay(&self.variables);
+        let (overlay, wrong) = super::environment::overlay(&self.variables);
         mistakes.extend(wrong);
         if let Some(overlay) = overlay {
             root = merge(root, overlay);
@@ -147,30 +145,8 @@ impl<'a> Sources<'a> {
             Reader::of_a_part()
         };
         mistakes.into_iter().for_each(|mistake| reader.add(mistake));
-        let top = reader.root(&root);
-        let app_url = top.section("app").and_then(|app| {
-            let url = app.parsed("baseUrl", "an http or https URL", page_url);
-            app.finish_among_others();
-            url.map(server::without_slash)
-        });
-        let mut services = service_keys::none();
-        let (mut cors, mut https) = (None, None);
-        let mut server = server::Server::default();
-        if let Some(backend) = top.section("backend") {
-            server = server::read(&backend);
-            (cors, https) = (cors::read(&backend), https::read(&backend));
-            if let Some(auth) = backend.section("auth") {
-                services = service_keys::read(auth);
-            }
-            backend.finish_among_others();
-        }
-        let auth = top
-            .section("auth")
-            .map_or_else(Auth::default, |auth| auth::read(auth, &self.resolvers));
-        let discovery = top.section("discovery").map(discovery::read);
-        let named = top.section("catalog").map(catalog::read);
-        top.finish_among_others();
-        let people = read_people(self.people, named.unwrap_or_default())
+        let whole = whole::read(&reader, &root, &self.resolvers);
+        let people = read_people(self.people, whole.catalog)
             .map_err(|error| {
                 error
                     .into_mistakes()
@@ -180,19 +156,20 @@ impl<'a> Sources<'a> {
             .unwrap_or_default();
         let files = self.files.iter().map(PathBuf::as_path);
         ConfigError::collect_in_order(reader.into_mistakes(), files)?;
+        let services = whole.services;
         let services =
             services.ok_or_else(|| ConfigMistake::new("backend.auth", "can't be read"))?;
         Ok(Config {
-            listen: server.listen,
-            base_url: server.base_url,
-            app_url,
-            auth,
+            listen: whole.server.listen,
+            base_url: whole.server.base_url,
+            app_url: whole.app_url,
+            auth: whole.auth,
             services,
             files: self.files,
             people,
-            cors,
-            https,
-            discovery: discovery.unwrap_or_default(),
+            cors: whole.cors,
+            https: whole.https,
+            discovery: whole.discovery,
         })
     }
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::duration::{self, UNITS};
 use super::reader::Section;
+use super::record::Kind;
 use crate::http_client::check_url;
 use crate::secret::Secret;
 use crate::yaml::{Node, Value, shown};
@@ -49,6 +50,7 @@ impl Section<'_> {
 
     /// A URL that may be called: https, or http on this machine, without user information.
     pub(crate) fn url(&self, key: &str) -> Option<Url> {
+        self.may_be(key, Kind::Url);
         self.parsed(key, "an http or https URL", |text| {
             let url = Url::parse(text).map_err(|_| "expected an http or https URL")?;
             let uri = url.as_str().parse();
@@ -65,6 +67,7 @@ impl Section<'_> {
     /// `true` or `false`; also the strings `y`, `yes`, `true`, `1`, `on` and their opposites.
     pub(crate) fn boolean(&self, key: &str) -> Option<bool> {
         const WANTED: &str = "true or false";
+        self.may_be(key, Kind::Boolean);
         let node = self.node(key)?;
         let text = match &node.value {
             Value::Bool(value) => return Some(*value),
@@ -81,6 +84,7 @@ impl Section<'_> {
 
     /// A finite number, or a string that is one.
     pub(crate) fn number(&self, key: &str) -> Option<f64> {
+        self.may_be(key, Kind::Number);
         let node = self.node(key)?;
         let number = match &node.value {
             Value::Number(number) => number.as_f64(),
@@ -113,6 +117,7 @@ impl Section<'_> {
     /// A number without a unit is a mistake: nobody could tell what it means.
     pub(crate) fn duration(&self, key: &str) -> Option<Duration> {
         const WANTED: &str = "a duration such as `20 minutes`, `PT20M` or `{minutes: 20}`";
+        self.may_be(key, Kind::Duration);
         let node = self.node(key)?;
         match &node.value {
             Value::String(text) => match duration::parse(text) {
@@ -168,6 +173,7 @@ impl Section<'_> {
 
     /// An object of strings, in the order of the file.
     pub(crate) fn string_map(&self, key: &str) -> Option<Vec<(String, String)>> {
+        self.may_be(key, Kind::TextMap);
         let section = self.section(key)?;
         let there = section
             .entries()
@@ -186,8 +192,13 @@ impl Section<'_> {
     /// One of the given words.
     pub(crate) fn one_of<'w>(&self, key: &str, words: &[&'w str]) -> Option<&'w str> {
         let wanted = format!("one of \"{}\"", words.join("\", \""));
+        let all = words.iter().map(|word| (*word).to_owned());
+        self.may_be(key, Kind::Word(all.collect()));
         let text = self.text(key, &wanted)?;
         let found = words.iter().copied().find(|word| *word == text);
+        if let Some(found) = found {
+            self.is_word(key, found);
+        }
         if found.is_none() {
             self.mistake(key, format!("expected {wanted}, found \"{}\"", shown(text)));
         }
@@ -195,6 +206,7 @@ impl Section<'_> {
     }
 
     fn text(&self, key: &str, wanted: &str) -> Option<&str> {
+        self.may_be(key, Kind::Text);
         self.text_of(key, self.node(key)?, wanted)
     }
 
@@ -206,6 +218,7 @@ impl Section<'_> {
     }
 
     fn string_or_list(&self, key: &str, one: impl Fn(&str) -> Vec<String>) -> Option<Vec<String>> {
+        self.may_be(key, Kind::Texts);
         let node = self.node(key)?;
         match &node.value {
             Value::String(text) if !text.is_empty() => Some(one(text)),
@@ -401,7 +414,7 @@ mod tests {
             ("A", "expected one of \"a\", \"b\", found \"A\""),
             (
                 &long,
-                &format!("expected one of \"a\", \"b\", found \"{}…\"", &long[..40]),
+                &format!("expected one of \"a\", \"b\", found \"{}…\"", &long[..48]),
             ),
             ("1", "expected one of \"a\", \"b\", found a number"),
         ] {

@@ -341,7 +341,7 @@ mod tests {
         let github = || GitHub::new("a", "b");
         let builder = SignIn::builder("https://:canary@portal.example.com")
             .with_app_url("http://canary.example.com")
-            .add_allowed_origin("https://*.canary.com")
+            .add_allowed_origin("https://canary.*.com")
             .add_secret("canary")
             .with_provider("corp", github(), [])
             .with_provider("Corp", github(), [])
@@ -353,7 +353,7 @@ mod tests {
             [
                 "backend.baseUrl: expected a URL without user information",
                 "app.baseUrl: expected an https URL: plain http is accepted on loopback hosts only",
-                "auth.experimentalExtraAllowedOrigins: patterns are not supported yet: expected a whole origin",
+                "auth.experimentalExtraAllowedOrigins: expected the last two labels of the host to be written out, as in *.example.com",
                 "auth.session.secret: a sealing secret needs at least 32 bytes",
             ]
         );

@@ -72,7 +72,8 @@ pub(crate) fn join(path: &str, key: &str) -> String {
 /// As much of a key's name as may be shown. `{token:s3cret}`, without a space, is one key: what follows the
 /// first character that our keys do not have may be a secret.
 pub(crate) fn shown(name: &str) -> String {
-    const LONGEST: usize = 40;
+    // No key of ours is longer.
+    const LONGEST: usize = 48;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let end = name.find(|c| !plain(c)).unwrap_or(name.len()).min(LONGEST);
     match name.get(..end) {

@@ -185,3 +185,16 @@ async fn a_key_of_the_catalog_is_good_for_the_catalog_only() {
     assert_eq!(get(&whoami, Some("a-static-token")).await.status, 403);
     assert_eq!(get(&entities, None).await.status, 401);
 }
+
+#[test]
+fn it_prints_a_schema_of_its_configuration_and_nothing_else() {
+    let said = Command::new(path("portal"))
+        .arg("--schema")
+        .output()
+        .unwrap();
+    assert!(said.status.success());
+    let schema: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let known = &schema["properties"]["auth"]["anyOf"][0]["properties"];
+    assert!(known["providers"].is_object(), "{schema}");
+    assert_eq!(String::from_utf8_lossy(&said.stderr), "");
+}
