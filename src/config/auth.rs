@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::Auth;
-use super::{Node, Reader, Section, Value, key_store, resolvers};
+use super::{Node, Reader, Section, Value, key_store, proxies, resolvers};
 use crate::identity::EntityRef;
 use crate::provider::{ClientAuthentication, GitHub, Guest, Oidc, Prompt, ProviderConfig};
 use crate::secret::{SealingKey, Secret};
@@ -23,18 +23,16 @@ const IGNORED: [&str; 5] = [
     "experimentalDynamicClientRegistration",
     "experimentalRefreshToken",
 ];
-const KINDS: [&str; 3] = ["github", "oidc", "guest"];
+const KINDS: [&str; 5] = ["github", "oidc", "guest", "gcpIap", "cfaccess"];
 
 /// Kinds of Backstage's that are no typing mistakes.
-const NOT_YET: [&str; 15] = [
+const NOT_YET: [&str; 13] = [
     "atlassian",
     "auth0",
     "awsalb",
     "azure-easyauth",
     "bitbucket",
     "bitbucketServer",
-    "cfaccess",
-    "gcpIap",
     "gitlab",
     "google",
     "microsoft",
@@ -145,6 +143,9 @@ fn provider(
     let there =
         |(key, node): &&(Key, Node)| key.name != "type" && !matches!(node.value, Value::Null);
     let resolvers = resolvers::Known::to(kind, seen.own);
+    if proxies::KINDS.contains(&kind) {
+        return proxy(kind, id, section, seen.own).into_iter().collect();
+    }
     section.has_names(&["type"]);
     let mut blocks = section.entries().iter().filter(there).peekable();
     if blocks.peek().is_none() && section.reader().is_complete() {
@@ -203,6 +204,31 @@ fn kind_of(id: &str, section: &Section<'_>) -> Option<&'static str> {
         ));
     }
     kind
+}
+
+/// A proxy, which needs a resolver: it does nothing but sign people in.
+fn proxy(
+    kind: &'static str,
+    id: &str,
+    section: Section<'_>,
+    own: &[Resolver],
+) -> Option<NewProvider> {
+    let (resolvers, found) = resolvers::Known::to(kind, own).read(&section);
+    if found && resolvers.is_empty() && section.reader().is_complete() {
+        let message =
+            "expected at least one of signIn.resolvers: a proxy does nothing but sign people in";
+        section.mistake("signIn", message);
+    }
+    let config = proxies::read(kind, &section);
+    section.finish();
+    Some(NewProvider {
+        id: id.to_owned(),
+        environment: None,
+        config: config.filter(|_| found && !resolvers.is_empty())?,
+        resolvers,
+        additional_scopes: Vec::new(),
+        longest: None,
+    })
 }
 
 fn in_environment(

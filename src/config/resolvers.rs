@@ -69,7 +69,7 @@ impl<'a> Known<'a> {
             names::PREFERRED_USERNAME => Resolver::preferred_username(),
             names::EMAIL => Resolver::email(),
             names::EMAIL_LOCAL_PART => Resolver::email_local_part(),
-            names::USER_ID_ANNOTATION => {
+            names::USER_ID_ANNOTATION | names::ID_ANNOTATION => {
                 Resolver::user_id_annotation(annotation(section, user_id)?)
             }
             _ => Resolver::email_annotation(annotation(section, email)?),
@@ -85,6 +85,17 @@ impl<'a> Known<'a> {
                 names::EMAIL_LOCAL_PART,
                 names::EMAIL_ANNOTATION,
             ][..],
+            "gcpIap" => &[
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
+                names::EMAIL_ANNOTATION,
+                names::ID_ANNOTATION,
+            ],
+            "cfaccess" => &[
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
+                names::EMAIL_ANNOTATION,
+            ],
             _ => &[
                 names::EMAIL,
                 names::EMAIL_LOCAL_PART,
@@ -103,6 +114,7 @@ impl<'a> Known<'a> {
 fn annotations(kind: &str) -> (Option<&'static str>, Option<&'static str>) {
     match kind {
         "github" => (Some("github.com/user-id"), None),
+        "gcpIap" => (Some("google.com/user-id"), Some("google.com/email")),
         _ => (None, None),
     }
 }

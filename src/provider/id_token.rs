@@ -7,7 +7,7 @@ use super::discovery::Discovered;
 use crate::clock::Timestamp;
 use crate::secret::digest::{constant_time_eq, sha256};
 use crate::secret::encoding::base64url;
-use crate::verify::jwks::Lookup;
+use crate::verify::jwks::{Lookup, RemoteKeys};
 use crate::verify::jwt::Algorithm;
 use crate::verify::jwt::claims::{audiences, is_issuer, subject, time_verdict};
 use crate::verify::jwt::jws::{Jws, JwsError};
@@ -48,25 +48,35 @@ pub(super) async fn verify(
     }
     check_audience(&claims, expected.client_id).map_err(foreign)?;
     let (keys, key_id) = (&provider.keys, jws.header.key_id.as_deref());
-    let found = match keys.look_up_now(algorithm, key_id) {
+    check_signature(&jws, keys, keys.look_up_now(algorithm, key_id), "ID token").await?;
+    check_claims(&claims, algorithm, expected).map_err(invalid)?;
+    Ok(claims)
+}
+
+/// Checks a signature by what was first found of its key, or by what a fetch brings. `what` is signed.
+pub(super) async fn check_signature(
+    jws: &Jws<'_>,
+    keys: &RemoteKeys,
+    found: Lookup,
+    what: &str,
+) -> Result<(), ProviderError> {
+    let invalid = |reason: &str| ProviderError::invalid(format!("{what}: {reason}"));
+    let found = match found {
         Lookup::Wait(fetch) => {
             fetch.await;
-            keys.look_up(algorithm, key_id)
+            keys.look_up(jws.header.algorithm, jws.header.key_id.as_deref())
         }
         found => found,
     };
     match found {
-        Lookup::Found(key) if key.verifies(&jws) => {}
-        Lookup::Found(_) => return Err(invalid("its signature is wrong")),
+        Lookup::Found(key) if key.verifies(jws) => Ok(()),
+        Lookup::Found(_) => Err(invalid("its signature is wrong")),
         Lookup::Unavailable => {
-            return Err(ProviderError::unavailable(
-                "the provider's keys can't be fetched",
-            ));
+            let detail = "the provider's keys can't be fetched";
+            Err(ProviderError::unavailable(detail))
         }
-        Lookup::Unknown | Lookup::Wait(_) => return Err(invalid("no published key fits")),
+        Lookup::Unknown | Lookup::Wait(_) => Err(invalid("no published key fits")),
     }
-    check_claims(&claims, algorithm, expected).map_err(invalid)?;
-    Ok(claims)
 }
 
 fn accepts(algorithm: Algorithm, registered: Option<Algorithm>, published: &[String]) -> bool {

@@ -4,12 +4,16 @@ use std::fmt;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
+use http::HeaderMap;
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::secret::Secret;
 
+mod assertion;
+mod cloudflare_access;
 mod discovery;
+mod gcp_iap;
 mod github;
 mod guest;
 mod id_token;
@@ -17,6 +21,8 @@ mod oauth_client;
 mod oidc;
 mod revocation;
 
+pub use self::cloudflare_access::CloudflareAccess;
+pub use self::gcp_iap::GcpIap;
 pub use self::github::GitHub;
 pub use self::guest::Guest;
 pub(crate) use self::oauth_client::OAuthClient;
@@ -25,7 +31,7 @@ use crate::clock::Clock;
 use crate::error::ConfigMistake;
 use crate::http_client::Outward;
 
-/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`] or [`Guest`].
+/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`], [`GcpIap`], [`CloudflareAccess`] or [`Guest`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ProviderConfig {
@@ -35,6 +41,20 @@ pub enum ProviderConfig {
     Oidc(Oidc),
     /// Nobody in particular: development only.
     Guest(Guest),
+    /// Google's Identity-Aware Proxy.
+    GcpIap(GcpIap),
+    /// Cloudflare Access.
+    CloudflareAccess(CloudflareAccess),
+}
+
+/// A provider that was built.
+pub(crate) enum Built {
+    /// It has a page of its own.
+    Page(Box<dyn Provider>),
+    /// It stands in front of us.
+    Proxy(Box<dyn Proxy>),
+    /// It needs nothing.
+    Guest,
 }
 
 /// What a provider is built with.
@@ -76,6 +96,21 @@ pub(crate) trait Provider: Send + Sync {
 
     /// The scopes without which nothing works.
     fn required_scopes(&self) -> &'static [&'static str];
+}
+
+/// A proxy in front of us that says with every request who it is from.
+pub(crate) trait Proxy: Send + Sync {
+    /// Whom it names. Anybody may have sent the headers: it is the signature that counts.
+    fn identify<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+    ) -> BoxFuture<'a, Result<Named, ProviderError>>;
+}
+
+/// Whom a proxy names, and what the page gets of it.
+pub(crate) struct Named {
+    pub(crate) profile: ProviderProfile,
+    pub(crate) info: Value,
 }
 
 /// One authorization request: everything in it is drawn afresh for each attempt.
@@ -128,6 +163,8 @@ pub(crate) struct ProviderError {
 pub(crate) enum ProviderErrorKind {
     /// It said something that cannot be believed.
     Invalid,
+    /// It said nothing.
+    Absent,
     /// It spoke of somebody else, to somebody else, or as somebody else.
     Foreign,
     /// It refused the code or the refresh token.
@@ -141,6 +178,13 @@ impl ProviderError {
         Self {
             kind: ProviderErrorKind::Invalid,
             detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn absent() -> Self {
+        Self {
+            kind: ProviderErrorKind::Absent,
+            detail: "the proxy's header is not there: did the request come through it?".into(),
         }
     }
 
@@ -179,24 +223,40 @@ impl fmt::Display for ProviderError {
 }
 
 impl ProviderConfig {
-    /// Builds the provider; `None` for the guest, who needs none.
-    pub(crate) fn build(
-        &self,
-        context: Context,
-    ) -> Result<Option<Box<dyn Provider>>, ConfigMistake> {
+    /// Builds the provider.
+    pub(crate) fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
         Ok(match self {
-            Self::GitHub(github) => Some(github.build(context)?),
-            Self::Oidc(oidc) => Some(oidc.build(context)?),
-            Self::Guest(_) => None,
+            Self::GitHub(github) => Built::Page(github.build(context)?),
+            Self::Oidc(oidc) => Built::Page(oidc.build(context)?),
+            Self::Guest(_) => Built::Guest,
+            Self::GcpIap(proxy) => Built::Proxy(proxy.build(&context)?),
+            Self::CloudflareAccess(proxy) => Built::Proxy(proxy.build(&context)?),
         })
+    }
+
+    /// Whether it stands in front of us, and has neither a page nor environments.
+    pub(crate) fn is_proxy(&self) -> bool {
+        matches!(self, Self::GcpIap(_) | Self::CloudflareAccess(_))
     }
 
     pub(crate) fn callback_url(&self) -> Option<&str> {
         match self {
             Self::GitHub(github) => github.callback_url.as_deref(),
             Self::Oidc(oidc) => oidc.callback_url.as_deref(),
-            Self::Guest(_) => None,
+            Self::Guest(_) | Self::GcpIap(_) | Self::CloudflareAccess(_) => None,
         }
+    }
+}
+
+impl From<GcpIap> for ProviderConfig {
+    fn from(proxy: GcpIap) -> Self {
+        Self::GcpIap(proxy)
+    }
+}
+
+impl From<CloudflareAccess> for ProviderConfig {
+    fn from(proxy: CloudflareAccess) -> Self {
+        Self::CloudflareAccess(proxy)
     }
 }
 

@@ -232,7 +232,7 @@ impl SignInBuilder {
             client: &client,
             clock: &self.clock,
         };
-        let (providers, guest, order) = entries::build(&self.providers, &place, &mut mistakes);
+        let everybody = entries::build(&self.providers, &place, &mut mistakes);
         ConfigError::collect(mistakes)?;
 
         let rule = if public.scheme() == "https" {
@@ -268,9 +268,10 @@ impl SignInBuilder {
             environment: self.environment.into(),
             rule,
             origins,
-            providers,
-            order,
-            guest,
+            providers: everybody.providers,
+            proxies: everybody.proxies,
+            order: everybody.order,
+            guest: everybody.guest,
             catalog: self.catalog,
             sealing,
             sessions,

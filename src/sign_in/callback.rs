@@ -40,7 +40,7 @@ impl Inner {
         headers: &HeaderMap,
     ) -> Result<Completion, SignInError> {
         // Nobody is sent back to a provider that has no callback: this is no person's request.
-        if self.is_guest(provider) {
+        if self.is_proxy(provider) {
             return Err(SignInError::not_implemented());
         }
         self.environments(provider)?;

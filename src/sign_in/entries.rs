@@ -6,11 +6,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::origins::page_url;
-use super::{Entry, GuestEntry, Resolver};
+use super::{Entry, GuestEntry, ProxyEntry, Resolver};
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
 use crate::http_client::Outward;
-use crate::provider::{Context, Guest, ProviderConfig};
+use crate::provider::{Built, Context, Guest, ProviderConfig};
 
 /// A person stays signed in for at most this long unless told, however often the session is renewed.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -20,6 +20,18 @@ const GUEST: &str = "guest";
 
 /// Providers by id, and each by environment.
 pub(super) type Entries = HashMap<Box<str>, HashMap<Box<str>, Entry>>;
+
+/// Proxies by id.
+pub(super) type Proxies = HashMap<Box<str>, ProxyEntry>;
+
+/// All there are, and their ids in the order in which they were added.
+#[derive(Default)]
+pub(super) struct Everybody {
+    pub(super) providers: Entries,
+    pub(super) proxies: Proxies,
+    pub(super) guest: Option<GuestEntry>,
+    pub(super) order: Vec<Box<str>>,
+}
 
 /// One provider in one environment, as it is configured.
 #[derive(Clone)]
@@ -79,14 +91,13 @@ pub(crate) fn callback_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Builds every provider. What is wrong with one is no reason to be silent about the next. With them come their ids,
-/// in the order in which they were added.
+/// Builds every provider. What is wrong with one is no reason to be silent about the next.
 pub(super) fn build(
     configured: &[NewProvider],
     place: &Place<'_>,
     mistakes: &mut Vec<ConfigMistake>,
-) -> (Entries, Option<GuestEntry>, Vec<Box<str>>) {
-    let (mut entries, mut guest, mut order) = (Entries::new(), None, Vec::new());
+) -> Everybody {
+    let mut everybody = Everybody::default();
     let mut ids = Ids::default();
     for new in configured {
         let is_guest = matches!(new.config, ProviderConfig::Guest(_));
@@ -94,24 +105,23 @@ pub(super) fn build(
             mistakes.push(new.mistake(reason));
             continue;
         }
-        let known = if is_guest {
-            guest.is_some()
-        } else {
-            entries.contains_key(&*new.id)
-        };
-        if !known {
-            order.push(new.id.as_str().into());
+        if !everybody.order.iter().any(|id| **id == *new.id) {
+            everybody.order.push(new.id.as_str().into());
         }
+        let twice = || Err(new.mistake("given twice"));
         let added = match &new.config {
-            ProviderConfig::Guest(config) => match guest.replace(place.guest(config)) {
-                Some(_) => Err(new.mistake("given twice")),
+            ProviderConfig::Guest(config) => match everybody.guest.replace(place.guest(config)) {
+                Some(_) => twice(),
                 None => Ok(()),
             },
-            _ => place.add(new, &mut entries),
+            // One id is either a proxy's or that of a provider with pages.
+            config if config.is_proxy() && everybody.providers.contains_key(&*new.id) => twice(),
+            _ if everybody.proxies.contains_key(&*new.id) => twice(),
+            _ => place.add(new, &mut everybody),
         };
         mistakes.extend(added.err());
     }
-    (entries, guest, order)
+    everybody
 }
 
 impl Place<'_> {
@@ -123,7 +133,7 @@ impl Place<'_> {
         }
     }
 
-    fn add(&self, new: &NewProvider, entries: &mut Entries) -> Result<(), ConfigMistake> {
+    fn add(&self, new: &NewProvider, everybody: &mut Everybody) -> Result<(), ConfigMistake> {
         let default = format!("{}/{}/handler/frame", self.base_url, new.id);
         let redirect_uri = callback_url(new.config.callback_url().unwrap_or(&default))
             .map_err(|reason| new.mistake_at("callbackUrl", reason))?;
@@ -133,13 +143,29 @@ impl Place<'_> {
             clock: self.clock.clone(),
         };
         let environment = new.environment.as_deref().unwrap_or(self.environment);
+        let is_proxy = new.config.is_proxy();
         let built = new.config.build(context).map_err(|mistake| {
-            let key = format!("{environment}.{}", mistake.key());
+            let key = match is_proxy {
+                true => mistake.key().to_owned(),
+                false => format!("{environment}.{}", mistake.key()),
+            };
             new.mistake_at(&key, mistake.message())
         })?;
-        let Some(provider) = built else {
-            return Ok(());
+        let provider = match built {
+            Built::Page(provider) => provider,
+            Built::Guest => return Ok(()),
+            Built::Proxy(_) if new.resolvers.is_empty() => {
+                let message = "expected a resolver: a proxy does nothing but sign people in";
+                return Err(new.mistake_at("signIn.resolvers", message));
+            }
+            Built::Proxy(proxy) => {
+                let resolvers = new.resolvers.clone();
+                let entry = ProxyEntry { proxy, resolvers };
+                everybody.proxies.insert(new.id.as_str().into(), entry);
+                return Ok(());
+            }
         };
+        let entries = &mut everybody.providers;
         let entry = Entry {
             provider: provider.into(),
             resolvers: new.resolvers.clone(),

@@ -146,6 +146,9 @@ impl From<ProviderError> for SignInError {
             ProviderErrorKind::Invalid | ProviderErrorKind::Foreign => {
                 Self::authentication("The identity provider's answer could not be verified")
             }
+            ProviderErrorKind::Absent => {
+                Self::authentication("The proxy in front of this portal named nobody")
+            }
             ProviderErrorKind::Refused => {
                 Self::authentication("The identity provider refused the sign-in")
             }

@@ -18,6 +18,11 @@ impl Inner {
         provider == "guest" && self.guest.is_some()
     }
 
+    /// Whether it has neither pages nor environments: its refresh is the sign-in.
+    pub(super) fn is_proxy(&self, provider: &str) -> bool {
+        self.is_guest(provider) || self.proxies.contains_key(provider)
+    }
+
     /// Signs the guest in.
     ///
     /// # Cancel safety
@@ -59,7 +64,7 @@ impl Inner {
             environment: &self.environment,
             subject: "guest",
             scope: String::new(),
-            family: self.guest_family(headers).await?,
+            family: self.proxy_family("guest", None, headers).await?,
         };
         let mut cookies = Vec::new();
         let identity = self
@@ -79,10 +84,18 @@ impl Inner {
         })
     }
 
-    /// A guest who comes again goes on: whoever asks in a loop would fill the store with ended sign-ins otherwise.
-    async fn guest_family(&self, headers: &HeaderMap) -> Result<Family, SignInError> {
+    /// Who comes again goes on: whoever asks in a loop would fill the store with ended sign-ins otherwise.
+    pub(super) async fn proxy_family(
+        &self,
+        provider: &str,
+        user: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Family, SignInError> {
         let session = self.sessions.open(headers);
-        let session = session.filter(|session| session.provider == "guest");
+        let session = session.filter(|session| {
+            let same = user.is_none_or(|user| session.person.user == user);
+            session.provider == provider && same && session.family.ends_at() > self.clock.now()
+        });
         if let Some(session) = session
             && !self.sessions.is_revoked(&session.family).await?
         {

@@ -27,7 +27,7 @@ impl Inner {
         params: &Params,
         headers: &HeaderMap,
     ) -> Result<Answer, Failure> {
-        let entry = match self.is_guest(provider) {
+        let entry = match self.is_proxy(provider) {
             true => None,
             false => Some(self.environment(provider, params)?.0),
         };

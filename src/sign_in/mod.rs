@@ -9,6 +9,7 @@ mod guest;
 mod logout;
 mod origins;
 mod params;
+mod proxy;
 mod refresh;
 mod renewals;
 mod resolver;
@@ -42,7 +43,7 @@ pub use self::resolver::{ResolvedUser, Resolver, ResolverContext, ResolverError,
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::credential::{CookieName, SetCookie, SiteRule};
-use crate::provider::{Guest, Provider};
+use crate::provider::{Guest, Provider, Proxy};
 use crate::secret::SealingKeys;
 use crate::session::Sessions;
 use crate::store::Store;
@@ -85,6 +86,7 @@ pub(crate) struct Inner {
     /// The ids of them all, the guest's too, as they were added.
     order: Vec<Box<str>>,
     guest: Option<GuestEntry>,
+    proxies: HashMap<Box<str>, ProxyEntry>,
     catalog: Option<Arc<dyn Catalog>>,
     sealing: SealingKeys,
     sessions: Sessions,
@@ -102,6 +104,12 @@ struct Entry {
     additional_scopes: Vec<String>,
     /// How long a person stays signed in at the most, however often the session is renewed.
     longest: Duration,
+}
+
+/// A proxy in front of the portal.
+struct ProxyEntry {
+    proxy: Box<dyn Proxy>,
+    resolvers: Vec<Resolver>,
 }
 
 struct GuestEntry {
@@ -188,7 +196,10 @@ impl SignIn {
         };
         let info = |id: &str| {
             let is_proxy = !self.0.providers.contains_key(id);
-            let offered = if is_proxy { guest } else { here(id) };
+            let offered = match is_proxy {
+                true => guest && id == "guest" || self.0.proxies.contains_key(id),
+                false => here(id),
+            };
             offered.then(|| ProviderInfo {
                 id: id.to_owned(),
                 is_proxy,
@@ -225,10 +236,10 @@ impl Inner {
         if self.guest.is_some() && named.eq_ignore_ascii_case("guest") {
             return "guest";
         }
-        if self.providers.contains_key(named) {
+        let mut ids = self.providers.keys().chain(self.proxies.keys());
+        if self.providers.contains_key(named) || self.proxies.contains_key(named) {
             return named;
         }
-        let mut ids = self.providers.keys();
         ids.find(|id| id.eq_ignore_ascii_case(named))
             .map_or(named, |id| id)
     }

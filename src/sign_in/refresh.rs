@@ -70,6 +70,10 @@ impl Inner {
             self.check_caller(headers)?;
             return Ok(self.guest(headers).await?);
         }
+        if let Some(entry) = self.proxies.get(provider) {
+            self.check_caller(headers)?;
+            return self.proxied(provider, entry, headers).await;
+        }
         let (entry, environment) = self.environment(provider, params)?;
         self.check_caller(headers)?;
         let renewed = match self.renewal(provider, headers) {
@@ -221,7 +225,7 @@ impl Inner {
     }
 
     /// Ends a sign-in that must not go on, here and in this browser.
-    async fn end(
+    pub(super) async fn end(
         &self,
         provider: &str,
         family: &Family,

@@ -28,7 +28,7 @@ impl Inner {
         params: &Params,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
-        if self.is_guest(provider) {
+        if self.is_proxy(provider) {
             return Err(SignInError::not_implemented());
         }
         self.environments(provider)?;

@@ -14,6 +14,7 @@ mod everybody;
 mod jar;
 #[path = "../support/log.rs"]
 mod log;
+mod proxies;
 mod remote;
 mod resolvers;
 #[path = "../support/site.rs"]

@@ -25,6 +25,9 @@ pub(crate) mod names {
     pub(crate) const EMAIL: &str = "emailMatchingUserEntityProfileEmail";
     pub(crate) const EMAIL_LOCAL_PART: &str = "emailLocalPartMatchingUserEntityName";
     pub(crate) const USER_ID_ANNOTATION: &str = "userIdMatchingUserEntityAnnotation";
+    /// What proxies call the same.
+    #[cfg(feature = "app-config")]
+    pub(crate) const ID_ANNOTATION: &str = "idMatchingUserEntityAnnotation";
     pub(crate) const EMAIL_ANNOTATION: &str = "emailMatchingUserEntityAnnotation";
 }
 

@@ -1,0 +1,55 @@
+//! Identity-aware proxies: they have no environments (spec section 9.3).
+
+use super::Section;
+use crate::provider::{CloudflareAccess, GcpIap, ProviderConfig};
+
+/// Their ids in Backstage.
+pub(super) const KINDS: [&str; 2] = ["gcpIap", "cfaccess"];
+
+/// A proxy of one of these kinds.
+pub(super) fn read(kind: &str, section: &Section<'_>) -> Option<ProviderConfig> {
+    match kind {
+        "gcpIap" => gcp_iap(section),
+        _ => cloudflare_access(section),
+    }
+}
+
+fn gcp_iap(section: &Section<'_>) -> Option<ProviderConfig> {
+    let audience = section.required_string("audience");
+    let header = section.string("jwtHeader");
+    let mut proxy = GcpIap::new(audience?);
+    if let Some(header) = header {
+        proxy = proxy.with_header(header);
+    }
+    Some(proxy.into())
+}
+
+fn cloudflare_access(section: &Section<'_>) -> Option<ProviderConfig> {
+    let team = section.required_string("teamName");
+    let audience = section.required_string("audience");
+    let header = section.string("jwtHeaderName");
+    let cookie = section.string("authorizationCookieName");
+    let tokens: Vec<_> = section
+        .list("serviceTokens")
+        .into_iter()
+        .map(|token| {
+            let pair = (
+                token.required_string("token"),
+                token.required_string("subject"),
+            );
+            token.finish();
+            pair
+        })
+        .collect();
+    let mut proxy = CloudflareAccess::new(team?, audience?);
+    for (token, subject) in tokens {
+        proxy = proxy.add_service_token(token?, subject?);
+    }
+    if let Some(header) = header {
+        proxy = proxy.with_header(header);
+    }
+    if let Some(cookie) = cookie {
+        proxy = proxy.with_cookie(cookie);
+    }
+    Some(proxy.into())
+}
