@@ -320,6 +320,49 @@ mod tests {
         assert_eq!(missing, [""; 0]);
     }
 
+    #[test]
+    fn every_key_is_a_row_of_the_guide() {
+        let rows = include_str!("../guide/backstage_rows.md");
+        let (shape, _) = recorded();
+        let mut keys = Vec::new();
+        names(&shape, &mut keys);
+        // Told once for all of them, or nothing that a reader of the guide would look for.
+        let told = [
+            "backend",
+            "auth",
+            "app",
+            "catalog",
+            "providers",
+            "session",
+            "database",
+            "firestore",
+        ];
+        for key in keys.iter().filter(|key| !told.contains(&key.as_str())) {
+            let has = |before: &str| {
+                ["`", "."]
+                    .iter()
+                    .any(|after| rows.contains(&format!("{before}{key}{after}")))
+            };
+            assert!(has("`") || has("."), "{key} has no row");
+        }
+    }
+
+    fn names(shape: &Shape, into: &mut Vec<String>) {
+        for (key, under) in &shape.keys {
+            into.push(key.clone());
+            if !under.kinds.contains(&Kind::Duration) {
+                names(under, into);
+            }
+        }
+        for under in shape
+            .items
+            .iter()
+            .chain(shape.names.iter().map(|(_, under)| under))
+        {
+            names(under, into);
+        }
+    }
+
     fn absent(shape: &Shape, path: &str, missing: &mut Vec<String>) {
         let under = shape.keys.iter().chain(&shape.names);
         for (key, under) in under {

@@ -6,6 +6,7 @@
 //! | [`threats`] | who reviews it before it guards something |
 //! | [`defaults`] | who operates it, and asks "how long, how many, and why" |
 //! | [`backstage`] | who has a Backstage on the other side |
+//! | [`backstage_rows`] | who wants to know of one route, token, resolver or key of Backstage's what becomes of it here |
 
 pub mod architecture {
     #![doc = include_str!("architecture.md")]
@@ -21,4 +22,8 @@ pub mod defaults {
 
 pub mod backstage {
     #![doc = include_str!("backstage.md")]
+}
+
+pub mod backstage_rows {
+    #![doc = include_str!("backstage_rows.md")]
 }
