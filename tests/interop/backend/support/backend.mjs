@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { freePort, start } from '../../../support/processes.mjs';
 
+const CATALOG = fileURLToPath(new URL('../server/catalog.cjs', import.meta.url));
 const MAIN = fileURLToPath(new URL('../server/main.cjs', import.meta.url));
 const START_MS = 60_000;
 
@@ -39,11 +40,37 @@ export const ownAuth = () => ({
  * A backend that takes `auth` to be at `authUrl`, or else has its own auth-backend.
  * `access` is its `backend.auth`; `plugins` tells where plugins of other processes are: `{ [id]: base URL }`.
  */
-export async function startBackend({ authUrl, access = {}, plugins = {}, port } = {}) {
+export function startBackend({ authUrl, access = {}, plugins = {}, port } = {}) {
+  const elsewhere = { ...plugins, ...(authUrl && { auth: authUrl }) };
+  const more = {
+    discovery: {
+      endpoints: Object.entries(elsewhere).map(([id, target]) => ({ target, plugins: [id] })),
+    },
+    ...(!authUrl && { auth: ownAuth() }),
+  };
+  return run(MAIN, { access, port, more });
+}
+
+/** A backend whose only plugin is its catalog, which has the entities of a YAML text; services have this token. */
+export async function startCatalog({ entities, token }) {
+  const folder = await mkdtemp(join(tmpdir(), 'interop-catalog-'));
+  const file = join(folder, 'org.yaml');
+  await writeFile(file, entities);
+  const access = { externalAccess: [{ type: 'static', options: { token, subject: 'portal' } }] };
+  const rules = [{ allow: ['User', 'Group', 'Location', 'Component'] }];
+  const catalog = { rules, locations: [{ type: 'file', target: file }], processingInterval: { seconds: 1 } };
+  const backend = await run(CATALOG, { access, more: { catalog } });
+  const stop = async () => {
+    await backend.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { ...backend, stop };
+}
+
+async function run(main, { access, port, more }) {
   const directory = await mkdtemp(join(tmpdir(), 'interop-backend-'));
   const at = port ?? (await freePort());
   const url = `http://127.0.0.1:${at}`;
-  const elsewhere = { ...plugins, ...(authUrl && { auth: authUrl }) };
   const config = {
     app: { baseUrl: url },
     backend: {
@@ -52,10 +79,7 @@ export async function startBackend({ authUrl, access = {}, plugins = {}, port } 
       database: { client: 'better-sqlite3', connection: ':memory:' },
       auth: access,
     },
-    discovery: {
-      endpoints: Object.entries(elsewhere).map(([id, target]) => ({ target, plugins: [id] })),
-    },
-    ...(!authUrl && { auth: ownAuth() }),
+    ...more,
   };
   const file = join(directory, 'app-config.json');
   await writeFile(file, JSON.stringify(config));
@@ -63,7 +87,7 @@ export async function startBackend({ authUrl, access = {}, plugins = {}, port } 
   await writeFile(join(directory, 'package.json'), '{ "name": "interop", "private": true }');
 
   const cleanUp = () => rm(directory, { recursive: true, force: true });
-  const backend = await start('the backend', [process.execPath, MAIN, '--config', file], {
+  const backend = await start('the backend', [process.execPath, main, '--config', file], {
     cwd: directory,
     env: { ...process.env, NODE_ENV: 'test', LOG_LEVEL: 'warn' },
     within: START_MS,
