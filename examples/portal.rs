@@ -221,8 +221,7 @@ fn app(config: &Config) -> Result<Router, ConfigError> {
         .route("/api/whoami", get(whoami))
         .layer(identity)
         .layer(bearer_key)
-        .merge(catalog)
-        .layer(tower::util::option_layer(config.cors().map(cors)));
+        .merge(catalog);
     let pages = Router::new()
         .route("/", get(page))
         .route("/portal.json", get(portal_json))
@@ -237,10 +236,13 @@ fn app(config: &Config) -> Result<Router, ConfigError> {
     let trace = TraceLayer::new_for_http().make_span_with(|request: &Request<_>| {
         tracing::info_span!("request", method = %request.method(), path = request.uri().path())
     });
-    Ok(api.merge(pages).layer(oauth_callback).layer(trace))
+    // Pages of other origins read what the sign-in's paths answer, too: a refresh, above all.
+    let cors = tower::util::option_layer(config.cors().map(cors));
+    let app = api.merge(pages).layer(oauth_callback);
+    Ok(app.layer(cors).layer(trace))
 }
 
-/// Pages of other origins that may call the APIs. The sign-in's paths answer theirs by themselves.
+/// Pages of other origins that may read the answers.
 fn cors(cors: &Cors) -> CorsLayer {
     let rule = cors.clone();
     let layer = CorsLayer::new()

@@ -153,7 +153,7 @@ impl Config {
         &self.listen
     }
 
-    /// Which pages may read what the APIs answer: `backend.cors`, if it is there.
+    /// Which pages may read what the server answers: `backend.cors`, if it is there.
     #[must_use]
     pub fn cors(&self) -> Option<&Cors> {
         self.cors.as_ref()

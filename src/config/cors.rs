@@ -1,4 +1,4 @@
-//! `backend.cors`: which pages may read what the APIs answer (spec section 9.2).
+//! `backend.cors`: which pages may read what the server answers (spec section 9.2).
 
 use std::fmt;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use super::Section;
 use crate::session::OriginPattern;
 use crate::sign_in::extra_origin;
 
-/// Which pages may read what the APIs answer, as `backend.cors` says: for the CORS middleware of your choice around
-/// them. The paths of the sign-in need none: they answer pages of allowed origins themselves.
+/// Which pages may read what the server answers, as `backend.cors` says: for the CORS middleware of your choice around
+/// all of it, outside of the three layers. A frontend of another origin refreshes its session on the sign-in's paths.
 ///
 /// ```
 /// use tower_identity::Config;

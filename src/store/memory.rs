@@ -175,6 +175,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_entry_is_swapped_only_if_it_is_what_was_seen() {
+        let (clock, hand) = Clock::manual(Timestamp::from_unix(1000));
+        let store = MemoryStore::with_capacity(clock, 1);
+        let swap = async |expected: Option<&[u8]>, value: &[u8]| {
+            store.compare_and_swap("x:a", expected, value, MINUTE).await
+        };
+        assert_eq!(swap(Some(b"0"), b"1").await, Ok(false), "there is none");
+        assert_eq!(swap(None, b"1").await, Ok(true));
+        assert_eq!(swap(None, b"2").await, Ok(false), "there is one");
+        assert_eq!(swap(Some(b"0"), b"2").await, Ok(false), "it is another");
+        assert_eq!(store.get("x:a").await, Ok(Some(b"1".to_vec())));
+        hand.advance(MINUTE / 2);
+        assert_eq!(
+            swap(Some(b"1"), b"2").await,
+            Ok(true),
+            "and a full store is no reason"
+        );
+        hand.advance(MINUTE / 2);
+        assert_eq!(
+            store.get("x:a").await,
+            Ok(Some(b"2".to_vec())),
+            "its life begins anew"
+        );
+        hand.advance(MINUTE / 2);
+        assert_eq!(swap(Some(b"2"), b"3").await, Ok(false), "it is dead");
+    }
+
+    #[tokio::test]
     async fn op_07_an_entry_dies_on_time_and_a_full_store_refuses() {
         let (clock, hand) = Clock::manual(Timestamp::from_unix(1000));
         let store = MemoryStore::with_capacity(clock, 1);

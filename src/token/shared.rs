@@ -165,8 +165,11 @@ impl SharedKeys {
     async fn read_now(&self) -> Result<Arc<[PublicJwk]>, StoreError> {
         let found = self.0.store.get(&self.0.key).await?;
         let now = self.0.clock.now().as_unix();
-        let entries = self.open(found.as_deref())?.into_iter();
-        let living = entries.filter(|entry| entry.until > now);
+        let entries = self.open(found.as_deref())?;
+        // A store may forget: what is not there any more has to be put there again.
+        let kept = |id: &str| entries.iter().any(|entry| entry.id == id);
+        lock(&self.0.stored).retain(|id, _| kept(id));
+        let living = entries.into_iter().filter(|entry| entry.until > now);
         Ok(living
             .map(|Entry { id, jwk, .. }| PublicJwk { id, jwk })
             .collect())
@@ -415,6 +418,22 @@ mod tests {
         // Somebody who is always quicker ends in an error, not in a loop.
         *lock(&nodes.store.losses) = usize::MAX;
         assert!(mint(&nodes.node("s")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_store_that_forgets_is_told_again() {
+        let nodes = Nodes::new();
+        let (a, b) = (nodes.node("s"), nodes.node("s"));
+        let of_a = mint(&a).await.unwrap();
+        let key = format!("{PURPOSE}:{}", base64url(&sha256(ISSUER.as_bytes())));
+        assert!(nodes.store.take(&key).await.unwrap().is_some());
+        nodes.hand.advance(SECOND * 2);
+        assert!(!ids(&b).await.unwrap().contains(&of_a), "forgotten");
+        // Whoever next asks this node for its keys, or with a key that it does not know, has it notice.
+        ids(&a).await.unwrap();
+        nodes.hand.advance(SECOND * 2);
+        assert_eq!(mint(&a).await.unwrap(), of_a);
+        assert!(ids(&b).await.unwrap().contains(&of_a));
     }
 
     #[tokio::test]

@@ -133,9 +133,14 @@ async fn pages_of_other_origins_read_the_apis_that_they_may() {
 
         let nothing = ask(&format!("{}/api/whoami", plain.url()), Method::GET, origin).await;
         assert_eq!(header(&nothing, allow), None);
-        // The sign-in has its own list, and none of these is on it.
-        let refresh = format!("{}/api/auth/github/refresh?env=development", portal.url());
-        let refresh = ask(&refresh, Method::GET, origin).await;
-        assert_eq!(header(&refresh, allow), None, "{origin}");
+        // The sign-in's paths as well, those that anybody may read among them.
+        for path in ["github/refresh?env=development", ".well-known/jwks.json"] {
+            let url = format!("{}/api/auth/{path}", portal.url());
+            let preflight = ask(&url, Method::OPTIONS, origin).await;
+            assert_eq!(header(&preflight, allow), expected, "{path}");
+            let answer = ask(&url, Method::GET, origin).await;
+            let open = path.starts_with('.').then(|| "*".to_owned());
+            assert_eq!(header(&answer, allow), expected.clone().or(open), "{path}");
+        }
     }
 }

@@ -563,4 +563,24 @@ mod tests {
             "usernameMatchingUserEntityName: e-mail domain \"x.y\", Sign-in user email is not from an allowed domain"
         );
     }
+
+    #[test]
+    fn what_is_empty_is_not_even_asked_for() {
+        struct Anybody;
+        impl Catalog for Anybody {
+            fn find_user<'a>(
+                &'a self,
+                _: &'a UserQuery,
+            ) -> BoxFuture<'a, Result<CatalogUser, CatalogError>> {
+                ready(Ok(CatalogUser::new("user:default/root".parse().unwrap()))).boxed()
+            }
+        }
+        let catalog: Arc<dyn Catalog> = Arc::new(Anybody);
+        let info = SignInInfo::new("idp", ProviderProfile::default());
+        for key in ["github.com/user-id", ""] {
+            let resolver = [Resolver::user_id_annotation(key)];
+            let found = resolve(&resolver, &info, Some(&catalog)).now_or_never();
+            assert_eq!(found.unwrap().unwrap_err().message(), NOBODY);
+        }
+    }
 }

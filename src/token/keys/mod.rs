@@ -195,6 +195,8 @@ impl fmt::Debug for SigningKeys {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::encoding::AsDer as _;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
@@ -365,6 +367,13 @@ mod tests {
         assert!(StaticKey::retired_from_pem("a", &pem(&der)).is_ok());
         assert!(StaticKey::retired_from_pem("a", &pem(&off)).is_err());
         let own = StaticKey::from_pem("a", &PRIVATE.to_owned().into()).unwrap();
-        assert!(own.with_public_pem(&pem(&off)).is_err());
+        assert!(own.clone().with_public_pem(&pem(&off)).is_err());
+        // Another key's, which is good by itself.
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let another = pair.public_key().as_der().unwrap();
+        let another = pem(another.as_ref());
+        assert!(StaticKey::retired_from_pem("a", &another).is_ok());
+        let error = own.with_public_pem(&another).err().unwrap();
+        assert_eq!(error.message(), "is not the public half of the private key");
     }
 }

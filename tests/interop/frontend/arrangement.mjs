@@ -9,7 +9,7 @@ export async function sameOrigin(parts) {
   return arrange(parts, site, site);
 }
 
-/** The page at one port, the API at another, which allows the page's origin (`backend.cors`). */
+/** The page at one port, the API at another, which allows the page's origin: the portal's own `backend.cors`. */
 export async function twoOrigins(parts) {
   return arrange(parts, await openSite(), await openSite());
 }
@@ -27,7 +27,6 @@ async function arrange({ providers, script }, pageSite, apiSite) {
   });
   for (const site of [pageSite, sister, stranger]) site.page = { script, ...urls };
   for (const site of [apiSite, sister, stranger]) site.upstream = portal.address;
-  if (pageSite !== apiSite) apiSite.allowedOrigins = [pageSite.origin, sister.origin];
   return {
     pageOrigin: pageSite.origin,
     sisterOrigin: sister.origin,

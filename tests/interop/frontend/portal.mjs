@@ -42,6 +42,7 @@ app:
   baseUrl: ${appUrl}
 backend:
   baseUrl: ${backendUrl}
+${appUrl === backendUrl ? '' : `  cors: { origin: ['${appUrl}', '${sisterUrl}'], credentials: true }`}
 auth:
   environment: development
   experimentalExtraAllowedOrigins:

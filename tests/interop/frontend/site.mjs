@@ -5,15 +5,11 @@
 
 import { createServer, request } from 'node:http';
 
-/** What `backend.cors` of Backstage allows unless told otherwise. */
-const METHODS = 'GET,HEAD,PUT,PATCH,POST,DELETE';
-
 /** Listens on a free port, as `http://localhost:PORT`. */
 export async function openSite() {
-  const site = { page: null, upstream: null, allowedOrigins: null };
+  const site = { page: null, upstream: null };
   const server = createServer((incoming, outgoing) => {
     if (!incoming.url.startsWith('/api/')) return servePage(site, incoming, outgoing);
-    if (allowOrigin(site, incoming, outgoing)) return outgoing.writeHead(204, { 'content-length': 0 }).end();
     return forward(site, incoming, outgoing);
   });
   await new Promise((resolve, reject) => {
@@ -54,21 +50,6 @@ function servePage({ page }, incoming, outgoing) {
   );
 }
 
-/** CORS as Backstage's root router does it. True for a preflight, which is then answered. */
-function allowOrigin({ allowedOrigins }, { headers, method }, outgoing) {
-  if (!allowedOrigins) return false;
-  outgoing.setHeader('vary', 'Origin');
-  if (allowedOrigins.includes(headers.origin)) {
-    outgoing.setHeader('access-control-allow-origin', headers.origin);
-    outgoing.setHeader('access-control-allow-credentials', 'true');
-  }
-  if (method !== 'OPTIONS') return false;
-  outgoing.setHeader('access-control-allow-methods', METHODS);
-  const wanted = headers['access-control-request-headers'];
-  if (wanted) outgoing.setHeader('access-control-allow-headers', wanted);
-  return true;
-}
-
 /** Hands a request to the portal with the host that the browser asked for. */
 function forward({ upstream }, incoming, outgoing) {
   if (!upstream) return outgoing.writeHead(502).end();
@@ -76,7 +57,7 @@ function forward({ upstream }, incoming, outgoing) {
   const onward = request(
     { hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers },
     (answer) => {
-      // Header by header, so that those set before stay, and several cookies stay several.
+      // Header by header, so that several cookies stay several.
       for (const [name, value] of Object.entries(answer.headers)) outgoing.setHeader(name, value);
       outgoing.writeHead(answer.statusCode);
       answer.pipe(outgoing);
