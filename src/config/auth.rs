@@ -47,6 +47,8 @@ const NOT_YET: [&str; 13] = [
 pub(super) struct Provider {
     pub(super) id: String,
     pub(super) environments: Vec<String>,
+    /// Whether nothing of it is of use here.
+    pub(super) left_out: bool,
 }
 
 /// What has been seen of the providers so far, be it good or not.
@@ -99,6 +101,7 @@ pub(super) fn read(auth: Section<'_>, own: &[Resolver]) -> Auth {
         read.listed.push(Provider {
             id: id.to_owned(),
             environments: environments.collect(),
+            left_out: found.is_empty(),
         });
         read.providers.extend(found.into_iter().map(Arc::new));
     }

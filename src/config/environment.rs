@@ -7,7 +7,7 @@ use super::merge::merge;
 use crate::error::ConfigMistake;
 use crate::yaml::{Key, Location, Node, Value, shown};
 
-const PREFIX: &str = "APP_CONFIG_";
+pub(super) const PREFIX: &str = "APP_CONFIG_";
 
 /// One tree of all of them, in the order of their names; and what is wrong with them.
 pub(super) fn overlay(variables: &[(String, String)]) -> (Option<Node>, Vec<ConfigMistake>) {

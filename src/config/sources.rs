@@ -46,9 +46,12 @@ impl<'a> Sources<'a> {
         Self {
             files,
             env: Box::new(|name| std::env::var(name).ok()),
+            // The others may be secrets, and are nothing to us.
             variables: std::env::vars_os()
                 .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                    let name = name.into_string().ok();
+                    let ours = name.filter(|name| name.starts_with(super::environment::PREFIX));
+                    Some((ours?, value.into_string().ok()?))
                 })
                 .collect(),
             people: People::Named,

@@ -12,8 +12,10 @@ pub struct Summary {
     pub files: Vec<String>,
     /// The environment that people sign in to.
     pub environment: String,
-    /// The ids of the providers, each with the environments that it has a block for. The guest needs none.
+    /// The ids of the providers, each with the environments that it has a block for. The guest and proxies need none.
     pub providers: Vec<(String, Vec<String>)>,
+    /// Those among them that are left out: nothing of them is of use here.
+    pub left_out: Vec<String>,
     /// How many keys of services there are.
     pub keys: usize,
     /// How many key sets are believed beside them (`externalAccess` of type `jwks`).
@@ -28,6 +30,7 @@ impl Config {
     pub fn summary(&self) -> Summary {
         let environment = self.auth.environment.as_deref().unwrap_or("development");
         let listed = self.auth.listed.iter();
+        let left_out = listed.clone().filter(|provider| provider.left_out);
         let files = self.files.iter();
         Summary {
             files: files.map(|file| file.display().to_string()).collect(),
@@ -35,6 +38,7 @@ impl Config {
             providers: listed
                 .map(|provider| (provider.id.clone(), provider.environments.clone()))
                 .collect(),
+            left_out: left_out.map(|provider| provider.id.clone()).collect(),
             keys: self.services.keys.len(),
             key_sets: self.services.issuers.len(),
             people: self.people.as_ref().and_then(|known| known.counts),
@@ -48,8 +52,8 @@ impl fmt::Display for Summary {
             .providers
             .iter()
             .map(|(id, environments)| match environments.join(", ") {
-                none if none.is_empty() && id == "guest" => id.clone(),
-                none if none.is_empty() => format!("{id} (left out)"),
+                _ if self.left_out.contains(id) => format!("{id} (left out)"),
+                none if none.is_empty() => id.clone(),
                 environments => format!("{id} ({environments})"),
             })
             .collect();

@@ -132,8 +132,12 @@ impl SharedKeys {
     pub(super) async fn read(&self) -> Result<Arc<[PublicJwk]>, StoreError> {
         let now = self.0.clock.monotonic();
         let last = lock(&self.0.last).clone();
-        if let Some((_, keys)) = last.as_ref().filter(|(at, _)| now < *at + FRESH) {
-            return Ok(keys.clone());
+        if let Some((at, keys)) = &last {
+            if now < *at + FRESH {
+                return Ok(keys.clone());
+            }
+            // Whoever comes while this one asks gets what there was: not all of them need to ask.
+            *lock(&self.0.last) = Some((now, keys.clone()));
         }
         match (self.read_now().await, last) {
             (Ok(keys), _) => {

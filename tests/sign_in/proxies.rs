@@ -188,9 +188,18 @@ async fn what_the_proxy_did_not_sign_for_us_and_now_names_nobody() {
     let (header, rest) = good.split_once('.').unwrap();
     let none = tower_none(header, rest);
     let long = "a".repeat(20_000);
+    // Both are ours, and each has the signature of the other.
+    let other_signature = site.iap().with_subject("accounts.google.com:7").sign();
+    let (other_claims, _) = other_signature.rsplit_once('.').unwrap();
+    let swapped = format!("{other_claims}.{}", good.rsplit_once('.').unwrap().1);
     let table: Vec<(&str, String)> = vec![
         ("another key", forged.sign()),
         ("no signature", format!("{signed}.")),
+        (
+            "another's signature",
+            format!("{signed}.{}", other_signature.rsplit_once('.').unwrap().1),
+        ),
+        ("claims of somebody else", swapped),
         ("alg none", none),
         ("a longer header", long),
         ("no token", "Bearer x".into()),
