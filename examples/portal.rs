@@ -264,11 +264,11 @@ async fn entities(
     State(catalog): State<Arc<dyn Catalog>>,
     _: Identity,
 ) -> Result<Json<Vec<Value>>, StatusCode> {
-    catalog
-        .entities()
-        .await
-        .map(Json)
-        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+    let entities = catalog.entities().await;
+    entities.map(Json).map_err(|error| {
+        tracing::error!(%error, "the entities can't be listed");
+        StatusCode::SERVICE_UNAVAILABLE
+    })
 }
 
 async fn whoami(identity: Identity) -> Json<Identity> {

@@ -54,6 +54,8 @@ pub(super) struct Known {
     pub(super) catalog: Arc<dyn Catalog>,
     /// Users and entities, where they can be counted.
     pub(super) counts: Option<(usize, usize)>,
+    /// Where it is, if it is another backend's.
+    pub(super) remote: Option<String>,
 }
 
 /// The three layers, in their order: outermost first.
@@ -318,14 +320,18 @@ impl Config {
 
 impl Known {
     pub(super) fn given(catalog: Arc<dyn Catalog>) -> Self {
-        let counts = None;
-        Self { catalog, counts }
+        Self {
+            catalog,
+            counts: None,
+            remote: None,
+        }
     }
 
     pub(super) fn counted(read: WatchedCatalog) -> Self {
-        let counts = Some(read.counts());
-        let catalog = Arc::new(read);
-        Self { catalog, counts }
+        Self {
+            counts: Some(read.counts()),
+            ..Self::given(Arc::new(read))
+        }
     }
 }
 

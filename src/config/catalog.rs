@@ -18,7 +18,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 #[derive(Default)]
 pub(super) struct Named {
     files: Vec<CatalogFile>,
-    remote: Option<CachedCatalog>,
+    /// And where it is.
+    remote: Option<(CachedCatalog, String)>,
 }
 
 /// `locations` of type `file`, or `remote`, which is ours.
@@ -62,28 +63,32 @@ fn files(catalog: &Section<'_>) -> Vec<CatalogFile> {
 }
 
 /// `{url, token?, cacheFor?}`.
-fn remote(section: Section<'_>) -> Option<CachedCatalog> {
+fn remote(section: Section<'_>) -> Option<(CachedCatalog, String)> {
     let url = section.required_url("url");
     let token = section.secret("token");
     let life = section.duration("cacheFor").unwrap_or(CACHE_FOR);
     if life > LONGEST {
         section.mistake("cacheFor", "expected at most 5 minutes");
     }
-    let made = RemoteCatalog::new(url?.as_str());
+    let url: String = url?.into();
+    let made = RemoteCatalog::new(&url);
     let made = made.map_err(|mistake| section.mistake("url", mistake.message()));
     section.finish();
     let catalog = match token {
         Some(token) => made.ok()?.with_token(token),
         None => made.ok()?,
     };
-    Some(CachedCatalog::new(catalog, life))
+    Some((CachedCatalog::new(catalog, life), url))
 }
 
 impl Named {
     /// `None` if no catalog is named.
     pub(super) fn load(self) -> Result<Option<Known>, ConfigError> {
-        if let Some(remote) = self.remote {
-            return Ok(Some(Known::given(Arc::new(remote))));
+        if let Some((remote, url)) = self.remote {
+            return Ok(Some(Known {
+                remote: Some(url),
+                ..Known::given(Arc::new(remote))
+            }));
         }
         if self.files.is_empty() {
             return Ok(None);

@@ -22,6 +22,8 @@ pub struct Summary {
     pub key_sets: usize,
     /// How many users, and how many entities in all: of a catalog in files, which alone can be counted.
     pub people: Option<(usize, usize)>,
+    /// Where the catalog is, if it is another backend's.
+    pub remote_catalog: Option<String>,
 }
 
 impl Config {
@@ -41,6 +43,7 @@ impl Config {
             left_out: left_out.map(|provider| provider.id.clone()).collect(),
             keys: self.services.keys.len(),
             key_sets: self.services.issuers.len(),
+            remote_catalog: self.people.as_ref().and_then(|known| known.remote.clone()),
             people: self.people.as_ref().and_then(|known| known.counts),
         }
     }
@@ -67,6 +70,9 @@ impl fmt::Display for Summary {
         let keys = count(self.keys, "key", "keys");
         let key_sets = count(self.key_sets, "key set", "key sets");
         write!(f, "services     {keys}, {key_sets}")?;
+        if let Some(url) = &self.remote_catalog {
+            write!(f, "\ncatalog      {url}")?;
+        }
         if let Some((users, entities)) = self.people {
             let users = count(users, "user", "users");
             let entities = count(entities, "entity", "entities");
