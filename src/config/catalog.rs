@@ -70,13 +70,17 @@ fn remote(section: Section<'_>) -> Option<(CachedCatalog, String)> {
     if life > LONGEST {
         section.mistake("cacheFor", "expected at most 5 minutes");
     }
-    let url: String = url?.into();
-    let made = RemoteCatalog::new(&url);
-    let made = made.map_err(|mistake| section.mistake("url", mistake.message()));
+    let made = url.and_then(|url| {
+        let url: String = url.into();
+        let made = RemoteCatalog::new(&url);
+        let made = made.map_err(|mistake| section.mistake("url", mistake.message()));
+        Some((made.ok()?, url))
+    });
     section.finish();
+    let (catalog, url) = made?;
     let catalog = match token {
-        Some(token) => made.ok()?.with_token(token),
-        None => made.ok()?,
+        Some(token) => catalog.with_token(token),
+        None => catalog,
     };
     Some((CachedCatalog::new(catalog, life), url))
 }
