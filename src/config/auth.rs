@@ -23,13 +23,12 @@ const IGNORED: [&str; 5] = [
     "experimentalDynamicClientRegistration",
     "experimentalRefreshToken",
 ];
-const KINDS: [&str; 5] = ["github", "oidc", "guest", "gcpIap", "cfaccess"];
+const KINDS: [&str; 6] = ["github", "oidc", "guest", "gcpIap", "cfaccess", "awsalb"];
 
 /// Kinds of Backstage's that are no typing mistakes.
-const NOT_YET: [&str; 13] = [
+const NOT_YET: [&str; 12] = [
     "atlassian",
     "auth0",
-    "awsalb",
     "azure-easyauth",
     "bitbucket",
     "bitbucketServer",

@@ -1,15 +1,16 @@
 //! Identity-aware proxies: they have no environments (spec section 9.3).
 
 use super::Section;
-use crate::provider::{CloudflareAccess, GcpIap, ProviderConfig};
+use crate::provider::{AwsAlb, CloudflareAccess, GcpIap, ProviderConfig};
 
 /// Their ids in Backstage.
-pub(super) const KINDS: [&str; 2] = ["gcpIap", "cfaccess"];
+pub(super) const KINDS: [&str; 3] = ["gcpIap", "cfaccess", "awsalb"];
 
 /// A proxy of one of these kinds.
 pub(super) fn read(kind: &str, section: &Section<'_>) -> Option<ProviderConfig> {
     match kind {
         "gcpIap" => gcp_iap(section),
+        "awsalb" => aws_alb(section),
         _ => cloudflare_access(section),
     }
 }
@@ -22,6 +23,17 @@ fn gcp_iap(section: &Section<'_>) -> Option<ProviderConfig> {
         proxy = proxy.with_header(header);
     }
     Some(proxy.into())
+}
+
+fn aws_alb(section: &Section<'_>) -> Option<ProviderConfig> {
+    let issuer = section.required_string("issuer");
+    let region = section.required_string("region");
+    section.require(
+        "signer",
+        "the ARN of the load balancer: others sign with the same keys",
+    );
+    let signer = section.string("signer");
+    Some(AwsAlb::new(issuer?, region?, signer?).into())
 }
 
 fn cloudflare_access(section: &Section<'_>) -> Option<ProviderConfig> {

@@ -91,7 +91,7 @@ impl<'a> Known<'a> {
                 names::EMAIL_ANNOTATION,
                 names::ID_ANNOTATION,
             ],
-            "cfaccess" => &[
+            "cfaccess" | "awsalb" => &[
                 names::EMAIL,
                 names::EMAIL_LOCAL_PART,
                 names::EMAIL_ANNOTATION,

@@ -13,7 +13,7 @@ use crate::verify::jwt::claims::{audiences, is_issuer, time_verdict};
 use crate::verify::jwt::jws::{Jws, JwsError};
 
 /// A longer header is refused before it is looked at.
-const MAX_LENGTH: usize = 16 * 1024;
+pub(super) const MAX_LENGTH: usize = 16 * 1024;
 
 /// Checks the assertions of one proxy.
 pub(super) struct Assertions {

@@ -10,7 +10,9 @@ use url::Url;
 
 use crate::secret::Secret;
 
+mod alb_keys;
 mod assertion;
+mod aws_alb;
 mod cloudflare_access;
 mod discovery;
 mod gcp_iap;
@@ -21,6 +23,7 @@ mod oauth_client;
 mod oidc;
 mod revocation;
 
+pub use self::aws_alb::AwsAlb;
 pub use self::cloudflare_access::CloudflareAccess;
 pub use self::gcp_iap::GcpIap;
 pub use self::github::GitHub;
@@ -31,7 +34,7 @@ use crate::clock::Clock;
 use crate::error::ConfigMistake;
 use crate::http_client::Outward;
 
-/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`], [`GcpIap`], [`CloudflareAccess`] or [`Guest`].
+/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`], [`GcpIap`], [`CloudflareAccess`], [`AwsAlb`] or [`Guest`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ProviderConfig {
@@ -45,6 +48,8 @@ pub enum ProviderConfig {
     GcpIap(GcpIap),
     /// Cloudflare Access.
     CloudflareAccess(CloudflareAccess),
+    /// Amazon's Application Load Balancer.
+    AwsAlb(AwsAlb),
 }
 
 /// A provider that was built.
@@ -231,19 +236,23 @@ impl ProviderConfig {
             Self::Guest(_) => Built::Guest,
             Self::GcpIap(proxy) => Built::Proxy(proxy.build(&context)?),
             Self::CloudflareAccess(proxy) => Built::Proxy(proxy.build(&context)?),
+            Self::AwsAlb(proxy) => Built::Proxy(proxy.build(&context)?),
         })
     }
 
     /// Whether it stands in front of us, and has neither a page nor environments.
     pub(crate) fn is_proxy(&self) -> bool {
-        matches!(self, Self::GcpIap(_) | Self::CloudflareAccess(_))
+        matches!(
+            self,
+            Self::GcpIap(_) | Self::CloudflareAccess(_) | Self::AwsAlb(_)
+        )
     }
 
     pub(crate) fn callback_url(&self) -> Option<&str> {
         match self {
             Self::GitHub(github) => github.callback_url.as_deref(),
             Self::Oidc(oidc) => oidc.callback_url.as_deref(),
-            Self::Guest(_) | Self::GcpIap(_) | Self::CloudflareAccess(_) => None,
+            Self::Guest(_) | Self::GcpIap(_) | Self::CloudflareAccess(_) | Self::AwsAlb(_) => None,
         }
     }
 }
@@ -251,6 +260,12 @@ impl ProviderConfig {
 impl From<GcpIap> for ProviderConfig {
     fn from(proxy: GcpIap) -> Self {
         Self::GcpIap(proxy)
+    }
+}
+
+impl From<AwsAlb> for ProviderConfig {
+    fn from(proxy: AwsAlb) -> Self {
+        Self::AwsAlb(proxy)
     }
 }
 

@@ -14,6 +14,12 @@ pub(crate) fn base64(data: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(data)
 }
 
+/// Decodes canonical text only, with its padding: RFC 7515 has none, and Amazon's load balancers do.
+#[cfg(feature = "sign-in")]
+pub(crate) fn from_padded_base64url(text: &str) -> Option<Vec<u8>> {
+    base64::engine::general_purpose::URL_SAFE.decode(text).ok()
+}
+
 /// Decodes canonical text only: no padding, no other alphabet, no stray trailing bits.
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()

@@ -6,6 +6,8 @@ mod mint;
 mod plugin;
 mod shared;
 
+#[cfg(feature = "sign-in")]
+pub(crate) use self::keys::p256_point;
 pub use self::keys::{SigningKeys, StaticKey};
 pub use self::mint::{MintError, MintedToken, TokenIssuer};
 pub use self::plugin::{DelegationError, PluginTokens};

@@ -1,16 +1,23 @@
 //! Identity-aware proxies: whoever reaches the port can send their headers, and nobody can sign them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower_identity::Config;
 use tower_identity::catalog::FileCatalog;
+use tower_identity::clock::Clock;
 use tower_identity::http_client::{HttpClient, HttpError, HyperClient};
-use tower_identity::provider::{CloudflareAccess, GcpIap};
+use tower_identity::provider::{AwsAlb, CloudflareAccess, GcpIap};
 use tower_identity::sign_in::{Resolver, SignIn};
 use tower_identity::testing::{Algorithm, Provider, TokenBuilder};
 
@@ -322,7 +329,6 @@ async fn what_the_proxy_did_not_sign_for_us_and_now_names_nobody() {
 
 /// The same claims under `alg: none`.
 fn tower_none(header: &str, rest: &str) -> String {
-    use base64::Engine as _;
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let header: Value = serde_json::from_slice(&engine.decode(header).unwrap()).unwrap();
     let header = json!({ "alg": "none", "kid": header["kid"] }).to_string();
@@ -437,4 +443,276 @@ auth:
             .to_string()
             .contains("auth.providers.iap.audience")
     );
+}
+
+/// A load balancer that signs as Amazon's do: with padding, and who it is in the header.
+struct Alb {
+    pair: EcdsaKeyPair,
+    kid: &'static str,
+}
+
+const REGION: &str = "https://public-keys.auth.elb.eu-west-1.amazonaws.com/";
+const SIGNER: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/portal/2";
+const IDP: &str = "https://login.example.com";
+const KID: &str = "12345678-90ab-cdef-0123-456789abcdef";
+
+impl Alb {
+    fn new(kid: &'static str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        Self { pair, kid }
+    }
+
+    fn pem(&self) -> String {
+        let der = self.pair.public_key().as_der().unwrap();
+        let text = STANDARD.encode(der.as_ref());
+        format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
+    }
+
+    fn sign(&self, change: impl Fn(&mut Value, &mut Value)) -> String {
+        let mut header = json!({
+            "typ": "JWT", "kid": self.kid, "alg": "ES256", "iss": IDP, "client": "c", "signer": SIGNER,
+            "exp": 4_000_000_000_u64,
+        });
+        let mut claims =
+            json!({ "sub": "ada", "email": "ada@example.com", "name": "Ada L", "iss": IDP });
+        change(&mut header, &mut claims);
+        let [header, claims] = [header, claims].map(|part| URL_SAFE.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        let signature = self.pair.sign(&random, signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE.encode(signature.as_ref()))
+    }
+}
+
+/// Amazon's bucket of keys, which remembers what it was asked for.
+#[derive(Clone, Default)]
+struct Bucket {
+    keys: Arc<Mutex<Vec<(&'static str, String)>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+    status: Arc<Mutex<Option<u16>>>,
+}
+
+impl Bucket {
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+impl HttpClient for Bucket {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
+        let uri = request.uri().to_string();
+        let kid = uri.strip_prefix(REGION).expect("Amazon's").to_owned();
+        self.asked.lock().unwrap().push(kid.clone());
+        let keys = self.keys.lock().unwrap();
+        let found = keys.iter().find(|(known, _)| *known == kid);
+        let (status, body) = match (*self.status.lock().unwrap(), found) {
+            (Some(status), _) => (status, String::new()),
+            (None, Some((_, pem))) => (200, pem.clone()),
+            (None, None) => (403, "<Error>".into()),
+        };
+        let response = Response::builder().status(status).body(body.into());
+        futures::future::ready(Ok(response.unwrap())).boxed()
+    }
+}
+
+async fn behind_alb(bucket: &Bucket, clock: &Clock) -> String {
+    let (listener, url) = bind().await;
+    let sign_in = SignIn::builder(&url)
+        .with_client(bucket.clone())
+        .with_clock(clock.clone())
+        .with_provider(
+            "awsalb",
+            AwsAlb::new(IDP, "eu-west-1", SIGNER),
+            [Resolver::email()],
+        )
+        .with_catalog(FileCatalog::from_yaml("org.yaml", CATALOG).unwrap());
+    serve(listener, sign_in.build().unwrap());
+    url
+}
+
+async fn through_alb(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::get(format!("{url}/api/auth/awsalb/refresh"));
+    for (name, value) in [("x-requested-with", "XMLHttpRequest")]
+        .iter()
+        .chain(headers)
+    {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::default()).unwrap();
+    Browser::default().send(request).await
+}
+
+async fn with_data(url: &str, data: &str) -> Answer {
+    let headers = [
+        ("x-amzn-oidc-data", data),
+        ("x-amzn-oidc-accesstoken", "at"),
+    ];
+    through_alb(url, &headers).await
+}
+
+#[tokio::test]
+async fn a_load_balancer_is_believed_by_its_own_name_only() {
+    let (clock, _hand) = Clock::manual(SystemTime::now().into());
+    let (alb, bucket) = (Alb::new(KID), Bucket::default());
+    bucket.keys.lock().unwrap().push((KID, alb.pem()));
+    let url = behind_alb(&bucket, &clock).await;
+    let good = alb.sign(|_, _| {});
+    assert!(good.contains('='), "padded, as Amazon's are");
+    for _ in 0..3 {
+        let answer = with_data(&url, &good).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let session = answer.json();
+        assert_eq!(session["providerInfo"]["accessToken"], "at");
+        let user = &session["backstageIdentity"]["identity"]["userEntityRef"];
+        assert_eq!(*user, "user:default/countess");
+    }
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let swapped = alb.sign(|_, claims| claims["email"] = "ci@example.com".into());
+    let swapped = format!("{}.{signature}", swapped.rsplit_once('.').unwrap().0);
+    let path = "../../../../../../../../../../../..xy";
+    for (what, data) in [
+        (
+            "another load balancer",
+            alb.sign(|header, _| header["signer"] = "arn:aws:x".into()),
+        ),
+        (
+            "no load balancer",
+            alb.sign(|header, _| header["signer"] = Value::Null),
+        ),
+        (
+            "a signer in the claims",
+            alb.sign(|header, claims| {
+                header["signer"] = "arn:aws:x".into();
+                claims["signer"] = SIGNER.into();
+            }),
+        ),
+        (
+            "another issuer",
+            alb.sign(|_, claims| claims["iss"] = "https://evil.test".into()),
+        ),
+        (
+            "an issuer in the header only",
+            alb.sign(|_, claims| claims["iss"] = Value::Null),
+        ),
+        (
+            "expired",
+            alb.sign(|header, _| header["exp"] = 1_000.into()),
+        ),
+        (
+            "expired claims",
+            alb.sign(|_, claims| claims["exp"] = 1_000.into()),
+        ),
+        (
+            "for ever",
+            alb.sign(|header, _| drop(header.as_object_mut().unwrap().remove("exp"))),
+        ),
+        (
+            "a time that is none",
+            alb.sign(|header, _| header["exp"] = "later".into()),
+        ),
+        (
+            "alg none",
+            alb.sign(|header, _| header["alg"] = "none".into()),
+        ),
+        (
+            "another algorithm",
+            alb.sign(|header, _| header["alg"] = "HS256".into()),
+        ),
+        (
+            "an extension",
+            alb.sign(|header, _| header["crit"] = json!(["exp"])),
+        ),
+        (
+            "no e-mail",
+            alb.sign(|_, claims| claims["email"] = Value::Null),
+        ),
+        (
+            "an e-mail that is not verified",
+            alb.sign(|_, claims| claims["email_verified"] = "false".into()),
+        ),
+        ("nobody", alb.sign(|_, claims| claims["sub"] = "".into())),
+        (
+            "no key",
+            alb.sign(|header, _| drop(header.as_object_mut().unwrap().remove("kid"))),
+        ),
+        (
+            "a key that is a path",
+            alb.sign(|header, _| header["kid"] = path.into()),
+        ),
+        ("another's signature", swapped),
+        ("no signature", format!("{signed}.")),
+        ("without its padding", good.replace('=', "")),
+        ("an empty text", String::new()),
+    ] {
+        let answer = with_data(&url, &data).await;
+        assert_eq!(answer.status, 401, "{what}: {}", answer.body);
+    }
+    assert_eq!(bucket.asked(), 1, "nothing was asked for any of them");
+    for headers in [
+        vec![("x-amzn-oidc-data", good.as_str())],
+        vec![("x-amzn-oidc-accesstoken", "at")],
+        vec![
+            ("x-amzn-oidc-data", &good),
+            ("x-amzn-oidc-data", &good),
+            ("x-amzn-oidc-accesstoken", "at"),
+        ],
+        vec![(IAP, &good), ("x-amzn-oidc-accesstoken", "at")],
+    ] {
+        assert_eq!(through_alb(&url, &headers).await.status, 401, "{headers:?}");
+    }
+    for (region, signer) in [
+        ("", SIGNER),
+        ("evil.test/", SIGNER),
+        ("EU", SIGNER),
+        ("eu-west-1", ""),
+        ("eu-west-1", "any"),
+    ] {
+        let built = SignIn::builder("http://localhost:7007")
+            .with_provider(
+                "awsalb",
+                AwsAlb::new(IDP, region, signer),
+                [Resolver::email()],
+            )
+            .build();
+        assert!(built.is_err(), "{region} {signer}");
+    }
+}
+
+#[tokio::test]
+async fn ks_02_keys_of_a_load_balancer_are_asked_for_sparingly() {
+    let (clock, hand) = Clock::manual(SystemTime::now().into());
+    let (alb, late) = (
+        Alb::new(KID),
+        Alb::new("ffffffff-90ab-cdef-0123-456789abcdef"),
+    );
+    let bucket = Bucket::default();
+    bucket.keys.lock().unwrap().push((KID, alb.pem()));
+    let url = behind_alb(&bucket, &clock).await;
+    let [good, strange] = [&alb, &late].map(|alb| alb.sign(|_, _| {}));
+    let status = async |data: &str| with_data(&url, data).await.status.as_u16();
+    assert_eq!(status(&good).await, 200);
+    // A name that leads to nothing is asked for once a minute, and names at all once a second.
+    hand.advance(Duration::from_secs(1));
+    for _ in 0..5 {
+        assert_eq!(status(&strange).await, 401);
+    }
+    assert_eq!(bucket.asked(), 2);
+    let third = Alb::new("aaaaaaaa-90ab-cdef-0123-456789abcdef").sign(|_, _| {});
+    assert_eq!(status(&third).await, 503, "not now, which is not no");
+    assert_eq!(status(&good).await, 200, "known keys wait for nobody");
+    assert_eq!(bucket.asked(), 2);
+    // It is published after all.
+    bucket.keys.lock().unwrap().push((late.kid, late.pem()));
+    hand.advance(Duration::from_secs(60));
+    assert_eq!(status(&strange).await, 200);
+    // After an hour a key is asked for anew; one that can't be had now is neither good nor bad.
+    hand.advance(Duration::from_secs(3600));
+    *bucket.status.lock().unwrap() = Some(500);
+    assert_eq!(status(&good).await, 503);
+    *bucket.status.lock().unwrap() = None;
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(status(&good).await, 200);
 }

@@ -133,17 +133,10 @@ impl StaticKey {
     /// As [`from_pem`](Self::from_pem).
     pub fn retired_from_pem(id: impl Into<String>, public: &str) -> Result<Self, ConfigMistake> {
         let id = checked_id(id.into())?;
-        let wrong = || mistake("expected a P-256 public key in PEM (BEGIN PUBLIC KEY)");
-        let der =
-            SubjectPublicKeyInfoDer::from_pem_slice(public.as_bytes()).map_err(|_| wrong())?;
-        let point = der.strip_prefix(SPKI_HEADER.as_slice()).ok_or_else(wrong)?;
-        // Not every pair of numbers is a point of the curve.
-        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| wrong())?;
-        if point.len() != 65 || point[0] != 4 {
-            return Err(wrong());
-        }
+        let point = p256_point(public)
+            .ok_or_else(|| mistake("expected a P-256 public key in PEM (BEGIN PUBLIC KEY)"))?;
         Ok(Self {
-            public: PublicJwk::of_point(id, point),
+            public: PublicJwk::of_point(id, &point),
             private: None,
         })
     }
@@ -169,6 +162,15 @@ impl std::fmt::Debug for StaticKey {
             .field("signs", &self.private.is_some())
             .finish()
     }
+}
+
+/// The uncompressed point of a P-256 public key: a SubjectPublicKeyInfo in PEM.
+pub(crate) fn p256_point(pem: &str) -> Option<[u8; 65]> {
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).ok()?;
+    let point: [u8; 65] = der.strip_prefix(SPKI_HEADER.as_slice())?.try_into().ok()?;
+    // Not every pair of numbers is a point of the curve.
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
+    (point[0] == 4).then_some(point)
 }
 
 fn checked_id(id: String) -> Result<String, ConfigMistake> {

@@ -13,6 +13,8 @@ mod ring;
 pub(super) use self::key::PublicJwk;
 use self::key::SigningKey;
 pub use self::key::StaticKey;
+#[cfg(feature = "sign-in")]
+pub(crate) use self::key::p256_point;
 use self::ring::Ring;
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
