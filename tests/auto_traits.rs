@@ -12,7 +12,9 @@ use tower_identity::rejection::{Challenge, Rejection, RejectionKind};
 use tower_identity::secret::{SealingKey, SealingKeys};
 use tower_identity::session::Sessions;
 use tower_identity::store::{MemoryStore, StoreError};
-use tower_identity::token::{MintedToken, SigningKeys, TokenIssuer};
+use tower_identity::token::{
+    DelegationError, MintError, MintedToken, PluginTokens, SigningKeys, StaticKey, TokenIssuer,
+};
 use tower_identity::verify::api_key::{ApiKeys, KeyDigest, KeyRecord};
 use tower_identity::verify::jwks::{KeySet, KeySource, RemoteKeys};
 use tower_identity::verify::jwt::{Algorithm, VerdictFuture};
@@ -54,6 +56,7 @@ fn every_public_value_is_send_sync_unpin_and_can_be_printed() {
         EntityRefError, Rejection, RejectionKind, Challenge, ConfigError, ConfigMistake, MalformedCredential,
         Secret<String>, SealingKey, SealingKeys, ApiKey, ApiKeys, KeyDigest, KeyRecord, Issuer, JwtVerifier,
         Outcome, Algorithm, KeySet, KeySource, RemoteKeys, TokenIssuer, SigningKeys, MintedToken, Sessions,
+        StaticKey, MintError, PluginTokens, DelegationError,
         MemoryStore, StoreError, Clock, ClockHand, Timestamp, BearerKeyLayer, IdentityLayer,
         BearerKeyService<()>, IdentityService<()>, ResponseBody<()>,
     );
@@ -74,11 +77,32 @@ fn what_is_handed_around_can_be_cloned_and_what_proves_or_opens_once_cannot() {
 #[test]
 fn the_sign_in_is_send_sync_and_cheap_to_clone() {
     use tower_identity::OAuthCallbackLayer;
+    use tower_identity::catalog::{CachedCatalog, CatalogUser, RemoteCatalog, UserQuery};
     use tower_identity::layer::OAuthCallbackService;
-    use tower_identity::sign_in::{ProviderInfo, Resolver, SignIn};
-    all!(@each (send sync unpin debug) SignIn, Resolver, ProviderInfo, OAuthCallbackLayer, OAuthCallbackService<()>,);
-    all!(@each (clone) SignIn, OAuthCallbackLayer, OAuthCallbackService<()>,);
+    use tower_identity::provider::{
+        AwsAlb, CloudflareAccess, GcpIap, GitHub, Oidc, ProviderConfig,
+    };
+    use tower_identity::sign_in::{
+        ProviderInfo, ResolvedUser, Resolver, ResolverContext, ResolverError, SignIn, SignInInfo,
+    };
+    all!(@each (send sync unpin debug clone)
+        SignIn, Resolver, ProviderInfo, OAuthCallbackLayer, OAuthCallbackService<()>,
+        ResolvedUser, ResolverContext, ResolverError, SignInInfo,
+        CachedCatalog, RemoteCatalog, CatalogUser, UserQuery,
+        AwsAlb, CloudflareAccess, GcpIap, GitHub, Oidc, ProviderConfig,
+    );
     small::<SignIn>(size_of::<usize>());
+}
+
+#[cfg(feature = "app-config")]
+#[test]
+fn a_configuration_is_send_and_sync_and_can_be_printed() {
+    use tower_identity::Config;
+    use tower_identity::catalog::{FileCatalog, WatchedCatalog};
+    use tower_identity::config::{Cors, Https, Layers, Listen, Summary};
+    all!(@each (send sync unpin debug)
+        Config, Cors, Https, Layers, Listen, Summary, FileCatalog, WatchedCatalog,
+    );
 }
 
 #[test]
@@ -108,8 +132,8 @@ macro_rules! never {
 }
 
 // ER-05: no type that holds a secret can be displayed, serialized or compared with `==`.
-never!(Secret<String>, Secret<Vec<u8>>, ApiKey, MintedToken, SealingKey, SealingKeys, ApiKeys, SigningKeys => std::fmt::Display);
-never!(Secret<String>, Secret<Vec<u8>>, ApiKey, MintedToken, SealingKey, SealingKeys, ApiKeys, SigningKeys => serde::Serialize);
+never!(Secret<String>, Secret<Vec<u8>>, ApiKey, MintedToken, SealingKey, SealingKeys, ApiKeys, SigningKeys, StaticKey => std::fmt::Display);
+never!(Secret<String>, Secret<Vec<u8>>, ApiKey, MintedToken, SealingKey, SealingKeys, ApiKeys, SigningKeys, StaticKey => serde::Serialize);
 never!(Secret<String>, Secret<Vec<u8>>, ApiKey, MintedToken, SealingKey, SealingKeys, ApiKeys => PartialEq);
 never!(Secret<String>, ApiKey, MintedToken, SealingKey => std::hash::Hash);
 never!(Secret<String>, ApiKey, MintedToken => AsRef<str>);

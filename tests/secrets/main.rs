@@ -22,12 +22,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower::Layer as _;
-use tower_identity::catalog::FileCatalog;
+use tower_identity::catalog::{CachedCatalog, FileCatalog, RemoteCatalog};
 use tower_identity::clock::Clock;
 use tower_identity::credential::BearerToken;
 use tower_identity::http_client::HyperClient;
 use tower_identity::identity::EntityRef;
-use tower_identity::provider::{GitHub, Oidc};
+use tower_identity::provider::{CloudflareAccess, GitHub, Oidc, ProviderConfig};
 use tower_identity::secret::{SealingKey, SealingKeys};
 use tower_identity::session::Sessions;
 use tower_identity::sign_in::SignIn;
@@ -151,6 +151,12 @@ async fn er_05_nothing_that_holds_a_secret_prints_it() {
     let headers = get(&[("authorization", &line)]).headers().clone();
     let presented = BearerToken::from_headers(&headers).unwrap();
     shown.push_str(&format!("{presented:?}"));
+    let catalog = RemoteCatalog::new("https://x.example/api/catalog").unwrap();
+    let catalog = catalog.with_token(CANARY);
+    let access = CloudflareAccess::new("team", "aud").add_service_token(CANARY, "ci@x.example");
+    shown.push_str(&format!("{catalog:?} {access:?}"));
+    let catalog = CachedCatalog::new(catalog, Duration::from_secs(1));
+    shown.push_str(&format!("{catalog:?} {:?}", ProviderConfig::from(access)));
     for secret in [
         CANARY,
         &key.expose()[key.expose().len() - 20..],
