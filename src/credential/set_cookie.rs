@@ -1,6 +1,5 @@
 //! The cookies of a response, written in one way only.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -12,11 +11,12 @@ use crate::secret::SealingKeys;
 /// One cookie's value at most; name and attributes come on top, and browsers stop at 4096.
 const CHUNK: usize = 3600;
 
-/// A `Set-Cookie` in the making: always `HttpOnly`, `SameSite=Lax`, without `Domain`.
+/// A `Set-Cookie` in the making: always `HttpOnly`, without `Domain`, and `SameSite=Lax` unless told.
 #[derive(Debug)]
 pub(crate) struct SetCookie {
     rule: SiteRule,
     path: Box<str>,
+    across_sites: bool,
 }
 
 /// A sealed value that would not fit into cookies.
@@ -28,10 +28,7 @@ pub(crate) struct TooLarge;
 impl SetCookie {
     /// For a cookie of the whole host.
     pub(crate) fn host(rule: SiteRule) -> Self {
-        Self {
-            rule,
-            path: "/".into(),
-        }
+        Self::path(rule, "/")
     }
 
     /// For a cookie of one path.
@@ -39,7 +36,15 @@ impl SetCookie {
         Self {
             rule,
             path: path.into(),
+            across_sites: false,
         }
+    }
+
+    /// Sent with what a page of another site asks for as well, if it is `Secure`. Who reads such a cookie has to look at
+    /// the request's origin.
+    pub(crate) fn across_sites(mut self, wanted: bool) -> Self {
+        self.across_sites = wanted;
+        self
     }
 
     /// Seals `plain` into one or more cookies, and clears the form that `present` has left over.
@@ -109,10 +114,12 @@ impl SetCookie {
             max_age.as_secs(),
             self.path
         );
-        if self.rule == SiteRule::Secure {
-            text.push_str("; Secure");
-        }
-        let _ = write!(text, "; SameSite=Lax");
+        let secure = self.rule == SiteRule::Secure;
+        text.push_str(match secure {
+            true if self.across_sites => "; Secure; SameSite=None",
+            true => "; Secure; SameSite=Lax",
+            false => "; SameSite=Lax",
+        });
         // Names and paths were checked when they were configured, values are base64url.
         let mut line = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
         line.set_sensitive(true);

@@ -81,6 +81,24 @@ impl OriginPattern {
         })
     }
 
+    /// Whether all that is meant is of one site with this host. Where names are registered under three labels, as under
+    /// `co.uk`, more is taken for one site than browsers do.
+    #[cfg(feature = "sign-in")]
+    pub(crate) fn is_of_one_site_with(&self, host: &str) -> bool {
+        let same = |other: &str| site_of(other) == site_of(host);
+        match self {
+            Self::Pattern { hosts, .. } => hosts.iter().all(|other| same(other)),
+            Self::Exact(origin) => {
+                let rest = origin.split_once("://").map_or("", |(_, rest)| rest);
+                // What stands behind the last colon is a port, unless it ends an IPv6 address.
+                let port = rest
+                    .rsplit_once(':')
+                    .filter(|(_, port)| !port.ends_with(']'));
+                same(port.map_or(rest, |(host, _)| host))
+            }
+        }
+    }
+
     /// Whether an origin, as a browser sends it, is meant.
     pub(crate) fn matches(&self, origin: &str) -> bool {
         let Self::Pattern {
@@ -115,6 +133,17 @@ impl OriginPattern {
             && hosts
                 .iter()
                 .any(|pattern| fits(pattern.as_bytes(), host.as_bytes()))
+    }
+}
+
+/// The last two labels of a name; an address, or a name of one label, is a site of its own.
+#[cfg(feature = "sign-in")]
+fn site_of(host: &str) -> &str {
+    let address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+    let dots: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).collect();
+    match dots.get(1) {
+        Some(at) if !address => &host[at + 1..],
+        _ => host,
     }
 }
 
@@ -356,6 +385,30 @@ mod tests {
         }
         let bomb = format!("https://{}.example.com", "{a,b}".repeat(20));
         assert!(OriginPattern::parse(&bomb).is_err());
+    }
+
+    #[cfg(feature = "sign-in")]
+    #[test]
+    fn a_site_is_the_last_two_labels_of_a_name() {
+        for (origin, host, same) in [
+            ("https://app.example.com", "api.example.com", true),
+            ("https://example.com:8443", "api.example.com", true),
+            ("https://example.org", "example.com", false),
+            ("https://badexample.com", "example.com", false),
+            ("https://app.example.com.evil.test", "example.com", false),
+            ("http://localhost:3000", "localhost", true),
+            ("http://127.0.0.1:3000", "127.0.0.1", true),
+            ("http://1.0.0.1", "127.0.0.1", false),
+            ("http://[::1]:3000", "[::1]", true),
+            ("http://[::2]", "[::1]", false),
+        ] {
+            let exact = OriginPattern::exact(origin);
+            assert_eq!(exact.is_of_one_site_with(host), same, "{origin} {host}");
+        }
+        let pattern = OriginPattern::parse("https://{a.example.com,*.b.example.com}").unwrap();
+        assert!(pattern.is_of_one_site_with("api.example.com"));
+        let pattern = OriginPattern::parse("https://{a.example.com,a.example.org}").unwrap();
+        assert!(!pattern.is_of_one_site_with("api.example.com"));
     }
 
     #[test]

@@ -241,6 +241,8 @@ impl SignInBuilder {
             SiteRule::Plain
         };
         let shares = self.store.is_some();
+        let host = public.host_str().unwrap_or_default();
+        let across_sites = !origins.all().iter().all(|o| o.is_of_one_site_with(host));
         let store = self
             .store
             .unwrap_or_else(|| Arc::new(MemoryStore::new(self.clock.clone())));
@@ -267,6 +269,7 @@ impl SignInBuilder {
             base_path: base_path.into(),
             environment: self.environment.into(),
             rule,
+            across_sites,
             origins,
             providers: everybody.providers,
             proxies: everybody.proxies,

@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     base_path: Box<str>,
     environment: Box<str>,
     rule: SiteRule,
+    /// Whether some page that may sign people in is of another site.
+    across_sites: bool,
     origins: Origins,
     providers: HashMap<Box<str>, HashMap<Box<str>, Entry>>,
     /// The ids of them all, the guest's too, as they were added.
@@ -304,12 +306,14 @@ impl Inner {
 
     /// A cookie of one provider. On https it is the whole host's, because only such a cookie cannot be planted by a
     /// neighbour; on plain http, in development, it keeps to Backstage's name and path (spec section 3).
+    ///
+    /// A page of another site needs it to renew a session. Whoever acts by it looks at the caller first.
     fn provider_cookie(&self, provider: &str, kind: &str) -> (CookieName, SetCookie) {
         let name = format!("{provider}-{kind}");
         match self.rule {
             SiteRule::Secure => (
                 CookieName::host(self.rule, &format!("tid-{name}")),
-                SetCookie::host(self.rule),
+                SetCookie::host(self.rule).across_sites(self.across_sites),
             ),
             SiteRule::Plain => (
                 CookieName::path(&name),

@@ -1,6 +1,7 @@
 //! The cookies of a portal on https, and of one on plain http.
 
 use tower_identity::clock::Clock;
+use tower_identity::sign_in::SignInBuilder;
 
 use super::{ADA, POPUP_OF, Visit, portal, provider};
 
@@ -9,8 +10,16 @@ const HTTP: &str = "http://127.0.0.1:7007";
 
 /// Every line that sets a cookie from a first sign-in to the sign-out.
 async fn lines(origin: &str) -> Vec<String> {
+    lines_with(origin, |portal| portal).await
+}
+
+/// The same of a portal with something else about it.
+async fn lines_with(
+    origin: &str,
+    change: impl FnOnce(SignInBuilder) -> SignInBuilder,
+) -> Vec<String> {
     let provider = provider(origin, Clock::system()).await;
-    let sign_in = portal(origin, &provider).build().unwrap();
+    let sign_in = change(portal(origin, &provider)).build().unwrap();
     let mut visit = Visit::to(origin, &sign_in);
     let done = visit.sign_in(POPUP_OF).await;
     assert_eq!(done.status, 200, "{done:?}");
@@ -58,6 +67,39 @@ async fn se_01_every_cookie_of_an_https_portal_is_its_hosts_alone_and_secure() {
     // The session and what renews it are cleared with the attributes they were set with.
     let cleared = lines.iter().filter(|line| line.contains("Max-Age=0;"));
     assert!(cleared.count() >= 4);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_renews_a_session_and_has_no_other_cookie() {
+    for (page, other_site) in [
+        ("https://app.example.com", false),
+        ("https://*.previews.example.com", false),
+        ("https://app.example.org", true),
+        ("https://*.example.org", true),
+    ] {
+        let lines = lines_with(HTTPS, |portal| portal.add_allowed_origin(page)).await;
+        for line in &lines {
+            let renews = ["refresh-token=", "granted-scope="]
+                .iter()
+                .any(|kind| line.contains(kind));
+            let expected = match renews && other_site {
+                true => "; HttpOnly; Secure; SameSite=None",
+                false => "; HttpOnly; Secure; SameSite=Lax",
+            };
+            assert!(line.ends_with(expected), "{page}: {line}");
+        }
+        assert_eq!(kinds(&lines).len(), 4);
+    }
+    // On plain http there is no such cookie: browsers would not take it.
+    let plain = lines_with(HTTP, |portal| {
+        portal.add_allowed_origin("https://app.example.org")
+    });
+    assert!(
+        plain
+            .await
+            .iter()
+            .all(|line| line.ends_with("; HttpOnly; SameSite=Lax"))
+    );
 }
 
 #[tokio::test]
