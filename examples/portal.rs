@@ -28,6 +28,8 @@ use tower_identity::{ApiKey, Config, ConfigError, Identity};
 
 use self::tls::Tls;
 
+#[path = "portal/peer.rs"]
+mod peer;
 #[path = "portal/tls.rs"]
 mod tls;
 
@@ -191,12 +193,12 @@ async fn serve(listener: TcpListener, config: &Config) -> Result<(), Failure> {
         Some(https) => {
             let listener = Tls::new(listener, https)?;
             println!("listening on https://{at}");
-            let served = axum::serve(listener, app);
+            let served = axum::serve(listener, peer::told(app));
             served.with_graceful_shutdown(stopped()).await?;
         }
         None => {
             println!("listening on http://{at}");
-            let served = axum::serve(listener, app);
+            let served = axum::serve(listener, peer::told(app));
             served.with_graceful_shutdown(stopped()).await?;
         }
     }

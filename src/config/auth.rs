@@ -23,10 +23,18 @@ const IGNORED: [&str; 5] = [
     "experimentalDynamicClientRegistration",
     "experimentalRefreshToken",
 ];
-const KINDS: [&str; 6] = ["github", "oidc", "guest", "gcpIap", "cfaccess", "awsalb"];
+const KINDS: [&str; 7] = [
+    "github",
+    "oidc",
+    "guest",
+    "gcpIap",
+    "cfaccess",
+    "awsalb",
+    "oauth2Proxy",
+];
 
 /// Kinds of Backstage's that are no typing mistakes.
-const NOT_YET: [&str; 12] = [
+const NOT_YET: [&str; 11] = [
     "atlassian",
     "auth0",
     "azure-easyauth",
@@ -36,7 +44,6 @@ const NOT_YET: [&str; 12] = [
     "google",
     "microsoft",
     "oauth2",
-    "oauth2Proxy",
     "okta",
     "onelogin",
 ];

@@ -1,16 +1,17 @@
 //! Identity-aware proxies: they have no environments (spec section 9.3).
 
 use super::Section;
-use crate::provider::{AwsAlb, CloudflareAccess, GcpIap, ProviderConfig};
+use crate::provider::{AwsAlb, CloudflareAccess, GcpIap, OAuth2Proxy, ProviderConfig};
 
 /// Their ids in Backstage.
-pub(super) const KINDS: [&str; 3] = ["gcpIap", "cfaccess", "awsalb"];
+pub(super) const KINDS: [&str; 4] = ["gcpIap", "cfaccess", "awsalb", "oauth2Proxy"];
 
 /// A proxy of one of these kinds.
 pub(super) fn read(kind: &str, section: &Section<'_>) -> Option<ProviderConfig> {
     match kind {
         "gcpIap" => gcp_iap(section),
         "awsalb" => aws_alb(section),
+        "oauth2Proxy" => oauth2_proxy(section),
         _ => cloudflare_access(section),
     }
 }
@@ -64,4 +65,22 @@ fn cloudflare_access(section: &Section<'_>) -> Option<ProviderConfig> {
         proxy = proxy.with_cookie(cookie);
     }
     Some(proxy.into())
+}
+
+fn oauth2_proxy(section: &Section<'_>) -> Option<ProviderConfig> {
+    const EVERYBODY: &str = "dangerouslyTrustEveryPeer";
+    const PEERS: &str = "trustedPeers";
+    if section.boolean(EVERYBODY) == Some(true) {
+        if section.has(PEERS) {
+            let message = format!("has no effect beside {EVERYBODY}");
+            section.mistake(PEERS, message);
+        }
+        return Some(OAuth2Proxy::dangerously_behind_anybody().into());
+    }
+    let peers = section.string_list(PEERS);
+    if !section.has(PEERS) && section.reader().is_complete() {
+        let message = "expected the addresses of the proxy, such as 10.0.3.0/24, found nothing: its headers are not signed";
+        section.mistake(PEERS, message);
+    }
+    Some(OAuth2Proxy::behind(peers?).into())
 }

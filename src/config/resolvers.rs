@@ -65,8 +65,10 @@ impl<'a> Known<'a> {
     fn by_name(&self, name: &str, section: &Section<'_>) -> Option<Resolver> {
         let (user_id, email) = annotations(self.kind);
         Some(match name {
-            names::USERNAME => Resolver::username(),
-            names::PREFERRED_USERNAME => Resolver::preferred_username(),
+            names::USERNAME | names::FORWARDED_USER => Resolver::username(),
+            names::PREFERRED_USERNAME | names::FORWARDED_PREFERRED_USERNAME => {
+                Resolver::preferred_username()
+            }
             names::EMAIL => Resolver::email(),
             names::EMAIL_LOCAL_PART => Resolver::email_local_part(),
             names::USER_ID_ANNOTATION | names::ID_ANNOTATION => {
@@ -90,6 +92,12 @@ impl<'a> Known<'a> {
                 names::EMAIL_LOCAL_PART,
                 names::EMAIL_ANNOTATION,
                 names::ID_ANNOTATION,
+            ],
+            "oauth2Proxy" => &[
+                names::FORWARDED_USER,
+                names::FORWARDED_PREFERRED_USERNAME,
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
             ],
             "cfaccess" | "awsalb" => &[
                 names::EMAIL,

@@ -9,6 +9,7 @@ use super::alb_keys::AlbKeys;
 use super::assertion::{MAX_LENGTH, only, text};
 use super::{Context, Named, ProviderError, ProviderProfile, Proxy};
 use crate::clock::Clock;
+use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
 use crate::secret::encoding::from_padded_base64url;
 use crate::verify::jwt::Algorithm;
@@ -81,6 +82,7 @@ impl Proxy for AwsAlbProxy {
     fn identify<'a>(
         &'a self,
         headers: &'a HeaderMap,
+        _: Option<PeerAddress>,
     ) -> BoxFuture<'a, Result<Named, ProviderError>> {
         async move {
             let data = only(headers, &DATA)?.ok_or_else(ProviderError::absent)?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::assertion::{Assertions, only, text};
 use super::{Context, Named, ProviderError, ProviderProfile, Proxy};
 use crate::credential::Cookies;
+use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
 use crate::verify::jwt::Algorithm;
 
@@ -92,6 +93,7 @@ impl Proxy for CloudflareProxy {
     fn identify<'a>(
         &'a self,
         headers: &'a HeaderMap,
+        _: Option<PeerAddress>,
     ) -> BoxFuture<'a, Result<Named, ProviderError>> {
         async move {
             let assertion = match only(headers, &self.header)? {

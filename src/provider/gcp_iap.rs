@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::assertion::{Assertions, only, text};
 use super::{Context, Named, ProviderError, ProviderProfile, Proxy};
+use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
 use crate::verify::jwt::Algorithm;
 
@@ -64,6 +65,7 @@ impl Proxy for GcpIapProxy {
     fn identify<'a>(
         &'a self,
         headers: &'a HeaderMap,
+        _: Option<PeerAddress>,
     ) -> BoxFuture<'a, Result<Named, ProviderError>> {
         async move {
             let assertion = only(headers, &self.header)?.ok_or_else(ProviderError::absent)?;

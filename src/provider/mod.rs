@@ -19,9 +19,11 @@ mod gcp_iap;
 mod github;
 mod guest;
 mod id_token;
+mod oauth2_proxy;
 mod oauth_client;
 mod oidc;
 mod revocation;
+mod trusted_peers;
 
 pub use self::aws_alb::AwsAlb;
 pub use self::cloudflare_access::CloudflareAccess;
@@ -29,12 +31,15 @@ pub use self::gcp_iap::GcpIap;
 pub use self::github::GitHub;
 pub use self::guest::Guest;
 pub(crate) use self::oauth_client::OAuthClient;
+pub use self::oauth2_proxy::OAuth2Proxy;
 pub use self::oidc::{ClientAuthentication, Oidc, Prompt};
 use crate::clock::Clock;
+use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
 use crate::http_client::Outward;
 
-/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`], [`GcpIap`], [`CloudflareAccess`], [`AwsAlb`] or [`Guest`].
+/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`], [`GcpIap`], [`CloudflareAccess`], [`AwsAlb`],
+/// [`OAuth2Proxy`] or [`Guest`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ProviderConfig {
@@ -50,6 +55,8 @@ pub enum ProviderConfig {
     CloudflareAccess(CloudflareAccess),
     /// Amazon's Application Load Balancer.
     AwsAlb(AwsAlb),
+    /// oauth2-proxy.
+    OAuth2Proxy(OAuth2Proxy),
 }
 
 /// A provider that was built.
@@ -105,10 +112,11 @@ pub(crate) trait Provider: Send + Sync {
 
 /// A proxy in front of us that says with every request who it is from.
 pub(crate) trait Proxy: Send + Sync {
-    /// Whom it names. Anybody may have sent the headers: it is the signature that counts.
+    /// Whom it names. Anybody may have sent the headers: it is the signature that counts, or else the peer.
     fn identify<'a>(
         &'a self,
         headers: &'a HeaderMap,
+        peer: Option<PeerAddress>,
     ) -> BoxFuture<'a, Result<Named, ProviderError>>;
 }
 
@@ -237,22 +245,26 @@ impl ProviderConfig {
             Self::GcpIap(proxy) => Built::Proxy(proxy.build(&context)?),
             Self::CloudflareAccess(proxy) => Built::Proxy(proxy.build(&context)?),
             Self::AwsAlb(proxy) => Built::Proxy(proxy.build(&context)?),
+            Self::OAuth2Proxy(proxy) => Built::Proxy(proxy.build()?),
         })
     }
 
     /// Whether it stands in front of us, and has neither a page nor environments.
     pub(crate) fn is_proxy(&self) -> bool {
-        matches!(
-            self,
-            Self::GcpIap(_) | Self::CloudflareAccess(_) | Self::AwsAlb(_)
-        )
+        match self {
+            Self::GcpIap(_)
+            | Self::CloudflareAccess(_)
+            | Self::AwsAlb(_)
+            | Self::OAuth2Proxy(_) => true,
+            Self::GitHub(_) | Self::Oidc(_) | Self::Guest(_) => false,
+        }
     }
 
     pub(crate) fn callback_url(&self) -> Option<&str> {
         match self {
             Self::GitHub(github) => github.callback_url.as_deref(),
             Self::Oidc(oidc) => oidc.callback_url.as_deref(),
-            Self::Guest(_) | Self::GcpIap(_) | Self::CloudflareAccess(_) | Self::AwsAlb(_) => None,
+            _ => None,
         }
     }
 }
@@ -266,6 +278,12 @@ impl From<GcpIap> for ProviderConfig {
 impl From<AwsAlb> for ProviderConfig {
     fn from(proxy: AwsAlb) -> Self {
         Self::AwsAlb(proxy)
+    }
+}
+
+impl From<OAuth2Proxy> for ProviderConfig {
+    fn from(proxy: OAuth2Proxy) -> Self {
+        Self::OAuth2Proxy(proxy)
     }
 }
 

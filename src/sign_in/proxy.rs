@@ -7,6 +7,7 @@ use super::callback::{SessionParts, shown_profile};
 use super::refresh::{Answer, Failure};
 use super::resolver::{SignInInfo, resolve};
 use super::{Inner, ProxyEntry, SignInError, SignInErrorKind};
+use crate::credential::PeerAddress;
 
 impl Inner {
     /// Signs in whom the proxy names now. A session of whom it named before ends, if it names nobody any more, or
@@ -20,8 +21,9 @@ impl Inner {
         id: &str,
         entry: &ProxyEntry,
         headers: &HeaderMap,
+        peer: Option<PeerAddress>,
     ) -> Result<Answer, Failure> {
-        let named = entry.proxy.identify(headers).await;
+        let named = entry.proxy.identify(headers, peer).await;
         let named = match named.map_err(SignInError::from) {
             Ok(named) => named,
             Err(error) => return Err(self.not_named(id, error, headers).await),

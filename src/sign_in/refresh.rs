@@ -11,6 +11,7 @@ use super::resolver::{ResolvedUser, SignInInfo, resolve};
 use super::{Entry, Inner, Params, SignInError, SignInErrorKind};
 use crate::catalog::{CatalogError, UserQuery};
 use crate::credential::Cookies;
+use crate::credential::PeerAddress;
 use crate::identity::EntityRef;
 use crate::provider::{Grant, ProviderErrorKind};
 use crate::secret::Secret;
@@ -65,6 +66,7 @@ impl Inner {
         provider: &str,
         params: &Params,
         headers: &HeaderMap,
+        peer: Option<PeerAddress>,
     ) -> Result<Answer, Failure> {
         if self.is_guest(provider) {
             self.check_caller(headers)?;
@@ -72,7 +74,7 @@ impl Inner {
         }
         if let Some(entry) = self.proxies.get(provider) {
             self.check_caller(headers)?;
-            return self.proxied(provider, entry, headers).await;
+            return self.proxied(provider, entry, headers, peer).await;
         }
         let (entry, environment) = self.environment(provider, params)?;
         self.check_caller(headers)?;

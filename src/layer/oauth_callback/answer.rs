@@ -112,7 +112,12 @@ async fn respond(
             }
         }
         Route::Refresh(named) if get || post => engine
-            .refresh(engine.id_of(named), &query, headers)
+            .refresh(
+                engine.id_of(named),
+                &query,
+                headers,
+                parts.extensions.get().copied(),
+            )
             .await
             .map(session_answer),
         Route::Logout(named) if post => engine

@@ -28,6 +28,12 @@ pub(crate) mod names {
     /// What proxies call the same.
     #[cfg(feature = "app-config")]
     pub(crate) const ID_ANNOTATION: &str = "idMatchingUserEntityAnnotation";
+    /// And what oauth2-proxy calls the usernames.
+    #[cfg(feature = "app-config")]
+    pub(crate) const FORWARDED_USER: &str = "forwardedUserMatchingUserEntityName";
+    #[cfg(feature = "app-config")]
+    pub(crate) const FORWARDED_PREFERRED_USERNAME: &str =
+        "forwardedPreferredUsernameMatchingUserEntityName";
     pub(crate) const EMAIL_ANNOTATION: &str = "emailMatchingUserEntityAnnotation";
 }
 
