@@ -103,6 +103,7 @@ pub(super) struct Auth {
     pub(super) environment: Option<String>,
     pub(super) session_secret: Option<Secret<String>>,
     pub(super) token_life: Option<Duration>,
+    pub(super) omits_ownership: bool,
     pub(super) signing_keys: Option<SigningKeys>,
     pub(super) origins: Vec<String>,
     pub(super) providers: Vec<Arc<NewProvider>>,
@@ -278,6 +279,9 @@ impl Config {
         }
         if let Some(life) = self.auth.token_life {
             builder = builder.with_token_lifetime(life);
+        }
+        if self.auth.omits_ownership {
+            builder = builder.without_ownership_in_token();
         }
         if let Some(keys) = &self.auth.signing_keys {
             builder = builder.with_signing_keys(keys.clone());

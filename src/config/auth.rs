@@ -16,9 +16,8 @@ const ORIGINS: &str = "experimentalExtraAllowedOrigins";
 const DEVELOPMENT: &str = "development";
 
 /// Keys of Backstage's that change nothing here.
-const IGNORED: [&str; 5] = [
+const IGNORED: [&str; 4] = [
     "identityTokenAlgorithm",
-    "omitIdentityTokenOwnershipClaim",
     "clientIdMetadataDocuments",
     "experimentalDynamicClientRegistration",
     "experimentalRefreshToken",
@@ -92,6 +91,7 @@ pub(super) fn read(auth: Section<'_>, own: &[Resolver]) -> Auth {
     let mut read = Auth {
         session_secret,
         token_life: auth.duration("backstageTokenExpiration"),
+        omits_ownership: auth.boolean("omitIdentityTokenOwnershipClaim") == Some(true),
         signing_keys: key_store::of_portal(&auth),
         origins,
         ..Auth::default()

@@ -38,6 +38,7 @@ pub struct SignInBuilder {
     catalog: Option<Arc<dyn Catalog>>,
     secrets: Vec<Secret<String>>,
     token_life: Duration,
+    ownership_in_token: bool,
     store: Option<Arc<dyn Store>>,
     signing_keys: Option<SigningKeys>,
     client: Option<Outward>,
@@ -56,6 +57,7 @@ impl SignInBuilder {
             catalog: None,
             secrets: Vec::new(),
             token_life: TOKEN_LIFE,
+            ownership_in_token: true,
             store: None,
             signing_keys: None,
             client: None,
@@ -138,6 +140,13 @@ impl SignInBuilder {
     /// Replaces how long a portal token lives, an hour; held between 10 minutes and a day.
     pub fn with_token_lifetime(mut self, life: Duration) -> Self {
         self.token_life = life.clamp(Duration::from_secs(600), Duration::from_secs(86_400));
+        self
+    }
+
+    /// Leaves what a user owns out of portal tokens, which are then small however much it is. Who has to know it asks
+    /// `/v1/userinfo`, which asks the catalog.
+    pub fn without_ownership_in_token(mut self) -> Self {
+        self.ownership_in_token = false;
         self
     }
 
@@ -255,6 +264,9 @@ impl SignInBuilder {
         let sealing = sealing.bound_to(&base_url);
         let sessions = Sessions::new(site, sealing.clone(), store.clone(), self.clock.clone());
         let mut tokens = TokenIssuer::new(base_url.clone(), self.token_life, self.clock.clone());
+        if !self.ownership_in_token {
+            tokens = tokens.without_ownership();
+        }
         match self.signing_keys {
             Some(keys) => tokens = tokens.with_keys(keys),
             // Without a secret there is nothing that another node could open.

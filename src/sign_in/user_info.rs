@@ -23,8 +23,9 @@ impl Inner {
                 "Userinfo endpoint must be called with a token that represents a user principal",
             )
         })?;
-        let ownership = match user.entity_ref().filter(|_| identity.is_limited()) {
-            // A limited token does not say what is theirs: plugins ask here to know.
+        let unsaid = identity.is_limited() || !self.tokens.says_ownership();
+        let ownership = match user.entity_ref().filter(|_| unsaid) {
+            // The token does not say what is theirs: plugins ask here to know.
             Some(entity) => self.ownership_of(entity).await?,
             None => user.ownership().to_vec(),
         };

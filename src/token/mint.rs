@@ -28,6 +28,7 @@ pub struct TokenIssuer {
     /// The keys of other nodes, which know those of this one by it.
     shared: Option<SharedKeys>,
     lifetime: Duration,
+    says_ownership: bool,
     clock: Clock,
 }
 
@@ -58,6 +59,7 @@ impl TokenIssuer {
             keys,
             shared: None,
             lifetime,
+            says_ownership: true,
             clock,
         }
     }
@@ -76,6 +78,18 @@ impl TokenIssuer {
         let shared = SharedKeys::new(&self.issuer, lifetime, store, sealing, clock);
         self.shared = Some(shared);
         self
+    }
+
+    /// Leaves what a user owns out of their tokens: whoever has to know asks the portal's `/v1/userinfo`.
+    #[must_use]
+    pub fn without_ownership(mut self) -> Self {
+        self.says_ownership = false;
+        self
+    }
+
+    #[cfg(feature = "sign-in")]
+    pub(crate) fn says_ownership(&self) -> bool {
+        self.says_ownership
     }
 
     /// The issuer URL.
@@ -129,7 +143,8 @@ impl TokenIssuer {
         Ok(json!({ "keys": keys }))
     }
 
-    /// Mints the token of a user, with the entities they own in `ent`: a plugin then needs no second call.
+    /// Mints the token of a user, with the entities they own in `ent`, unless they are left out: a plugin then needs no
+    /// second call.
     ///
     /// # Errors
     ///
@@ -161,13 +176,15 @@ impl TokenIssuer {
         let kid = signer.id();
         // The limited token's signature travels as `uip`: anybody can rebuild that token from this one.
         let limited = limited::message("ES256", kid, sub, &iat.into(), &exp.into());
-        let message = encode(
-            &json!({ "typ": kind::USER, "alg": "ES256", "kid": kid }),
-            &json!({
-                "iss": &*self.issuer, "sub": sub, "ent": ent, "aud": kind::PORTAL_AUDIENCE,
-                "iat": iat, "exp": exp, "uip": signer.sign(&limited),
-            }),
-        );
+        let mut claims = json!({
+            "iss": &*self.issuer, "sub": sub, "ent": ent, "aud": kind::PORTAL_AUDIENCE,
+            "iat": iat, "exp": exp, "uip": signer.sign(&limited),
+        });
+        if let Some(claims) = claims.as_object_mut().filter(|_| !self.says_ownership) {
+            claims.shift_remove("ent");
+        }
+        let header = json!({ "typ": kind::USER, "alg": "ES256", "kid": kid });
+        let message = encode(&header, &claims);
         let text = format!("{message}.{}", signer.sign(&message));
         if text.len() > MAX_TOKEN {
             return Err(MintError::TooLong);

@@ -14,6 +14,7 @@ mod everybody;
 mod jar;
 #[path = "../support/log.rs"]
 mod log;
+mod ownership;
 mod peers;
 mod proxies;
 mod remote;
