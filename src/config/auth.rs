@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::Auth;
-use super::{Node, Reader, Section, Value, key_store, proxies, resolvers};
+use super::{Node, Reader, Section, Value, key_store, providers, proxies, resolvers};
 use crate::identity::EntityRef;
-use crate::provider::{ClientAuthentication, GitHub, Guest, Oidc, Prompt, ProviderConfig};
+use crate::provider::Guest;
 use crate::secret::{SealingKey, Secret};
-use crate::sign_in::{Ids, NewProvider, Resolver, callback_url, extra_origin};
-use crate::verify::jwt::Algorithm;
+use crate::sign_in::{Ids, NewProvider, Resolver, extra_origin};
 use crate::yaml::Key;
 
 const ORIGINS: &str = "experimentalExtraAllowedOrigins";
@@ -22,29 +21,15 @@ const IGNORED: [&str; 4] = [
     "experimentalDynamicClientRegistration",
     "experimentalRefreshToken",
 ];
-const KINDS: [&str; 7] = [
-    "github",
-    "oidc",
-    "guest",
-    "gcpIap",
-    "cfaccess",
-    "awsalb",
-    "oauth2Proxy",
-];
+const GUEST: &str = "guest";
 
 /// Kinds of Backstage's that are no typing mistakes.
-const NOT_YET: [&str; 11] = [
+const NOT_YET: [&str; 5] = [
     "atlassian",
-    "auth0",
-    "azure-easyauth",
     "bitbucket",
     "bitbucketServer",
-    "gitlab",
-    "google",
-    "microsoft",
-    "oauth2",
-    "okta",
     "onelogin",
+    "vmwareCloud",
 ];
 
 /// One provider of the configuration, and the environments that it has a block for; the guest needs none.
@@ -98,7 +83,7 @@ pub(super) fn read(auth: Section<'_>, own: &[Resolver]) -> Auth {
     };
     if let Some(providers) = auth.section("providers") {
         // What is one of these is its own kind; the others have names.
-        providers.has_names(&KINDS);
+        providers.has_names(&kinds());
     }
     let sections = auth.sections("providers");
     for (id, section) in sections {
@@ -134,10 +119,10 @@ fn provider(
     let Some(kind) = kind_of(id, &section) else {
         return Vec::new();
     };
-    if let Err(reason) = seen.ids.add(id, kind == "guest") {
+    if let Err(reason) = seen.ids.add(id, kind == GUEST) {
         section.mistake_here(reason);
     }
-    if kind == "guest" {
+    if kind == GUEST {
         let guest = guest(&section);
         section.finish();
         return vec![NewProvider {
@@ -193,23 +178,29 @@ fn provider(
     read.collect()
 }
 
+/// All kinds that there are.
+fn kinds() -> Vec<&'static str> {
+    let (pages, proxies) = (providers::KINDS, proxies::KINDS);
+    pages.into_iter().chain([GUEST]).chain(proxies).collect()
+}
+
 /// What kind of provider it is: its id says, or its `type`, which is ours.
 fn kind_of(id: &str, section: &Section<'_>) -> Option<&'static str> {
-    let kinds = KINDS.join("\", \"");
+    let kinds = kinds();
+    let all = kinds.join("\", \"");
     if section.has("type") {
         let declared = section.string("type")?;
         if NOT_YET.contains(&declared.as_str()) {
-            let message =
-                format!("\"{declared}\" is not supported yet; expected one of \"{kinds}\"");
+            let message = format!("\"{declared}\" is not supported yet; expected one of \"{all}\"");
             section.mistake("type", message);
             return None;
         }
-        return section.one_of("type", &KINDS);
+        return section.one_of("type", &kinds);
     }
-    let kind = KINDS.into_iter().find(|kind| *kind == id);
+    let kind = kinds.into_iter().find(|kind| *kind == id);
     if kind.is_none() && section.reader().is_complete() {
         section.mistake_here(format!(
-            "not a provider that is supported by name yet; declare its kind as `type`, one of \"{kinds}\""
+            "not a provider that is supported by name yet; declare its kind as `type`, one of \"{all}\""
         ));
     }
     kind
@@ -253,10 +244,7 @@ fn in_environment(
     }
     let additional_scopes = block.string_list("additionalScopes").unwrap_or_default();
     let longest: Option<Duration> = block.duration("sessionDuration");
-    let config = match kind {
-        "github" => github(&block),
-        _ => oidc(&block),
-    };
+    let config = providers::read(kind, &block);
     block.finish();
     Some(NewProvider {
         id: id.to_owned(),
@@ -288,81 +276,4 @@ fn guest(section: &Section<'_>) -> Guest {
         guest = guest.dangerously_allow_outside_development();
     }
     guest
-}
-
-fn github(block: &Section<'_>) -> Option<ProviderConfig> {
-    let (id, secret) = (
-        block.required_string("clientId"),
-        block.required_secret("clientSecret"),
-    );
-    let callback = callback(block);
-    let enterprise = block.url("enterpriseInstanceUrl");
-    let mut github = GitHub::new(id?, secret?);
-    if let Some(url) = enterprise {
-        github = github.with_enterprise_instance_url(url);
-    }
-    if let Some(url) = callback {
-        github = github.with_callback_url(url);
-    }
-    Some(github.into())
-}
-
-fn callback(block: &Section<'_>) -> Option<url::Url> {
-    block.parsed("callbackUrl", "an http or https URL", callback_url)
-}
-
-fn oidc(block: &Section<'_>) -> Option<ProviderConfig> {
-    let (id, secret) = (
-        block.required_string("clientId"),
-        block.required_secret("clientSecret"),
-    );
-    // As it was written: a parsed URL would give an issuer without a path a slash, and make it another one.
-    let metadata = block
-        .required_url("metadataUrl")
-        .and_then(|_| block.string("metadataUrl"));
-    let extra = block.string_map("startUrlSearchParams").unwrap_or_default();
-    let callback = callback(block);
-    let methods = ["client_secret_basic", "client_secret_post"];
-    let method = block.one_of("tokenEndpointAuthMethod", &methods);
-    // Backstage's default is `none`; `auto` leaves it to the provider.
-    let prompts = ["auto", "none", "login", "consent", "select_account"];
-    let prompt = match block
-        .has("prompt")
-        .then(|| block.one_of("prompt", &prompts))
-    {
-        None | Some(Some("none")) => Some(Prompt::None),
-        Some(Some("login")) => Some(Prompt::Login),
-        Some(Some("consent")) => Some(Prompt::Consent),
-        Some(Some("select_account")) => Some(Prompt::SelectAccount),
-        Some(_) => None,
-    };
-    let algorithms = [
-        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
-    ];
-    let algorithm = block.one_of("tokenSignedResponseAlg", &algorithms);
-    // Outward calls have a deadline of their own.
-    block.ignore(&["timeout"]);
-    let mut oidc = Oidc::new(metadata?, id?, secret?);
-    if method == Some("client_secret_post") {
-        oidc = oidc.with_authentication(ClientAuthentication::Post);
-    }
-    if let Some(prompt) = prompt {
-        oidc = oidc.with_prompt(prompt);
-    }
-    if let Some(algorithm) = algorithm.and_then(Algorithm::parse) {
-        oidc = oidc.with_id_token_algorithm(algorithm);
-    }
-    if let Some(url) = callback {
-        oidc = oidc.with_callback_url(url);
-    }
-    for (name, value) in extra {
-        oidc = match oidc.add_start_parameter(name, value) {
-            Ok(oidc) => oidc,
-            Err(mistake) => {
-                block.mistake("startUrlSearchParams", mistake.message());
-                return None;
-            }
-        };
-    }
-    Some(oidc.into())
 }

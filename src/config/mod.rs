@@ -14,6 +14,7 @@ mod external_issuer;
 mod https;
 mod key_store;
 mod merge;
+mod providers;
 mod proxies;
 mod reader;
 mod record;

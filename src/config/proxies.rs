@@ -1,16 +1,25 @@
 //! Identity-aware proxies: they have no environments (spec section 9.3).
 
 use super::Section;
-use crate::provider::{AwsAlb, CloudflareAccess, GcpIap, OAuth2Proxy, ProviderConfig};
+use crate::provider::{
+    AwsAlb, AzureEasyAuth, CloudflareAccess, GcpIap, OAuth2Proxy, ProviderConfig,
+};
 
 /// Their ids in Backstage.
-pub(super) const KINDS: [&str; 4] = ["gcpIap", "cfaccess", "awsalb", "oauth2Proxy"];
+pub(super) const KINDS: [&str; 5] = [
+    "gcpIap",
+    "cfaccess",
+    "awsalb",
+    "azureEasyAuth",
+    "oauth2Proxy",
+];
 
 /// A proxy of one of these kinds.
 pub(super) fn read(kind: &str, section: &Section<'_>) -> Option<ProviderConfig> {
     match kind {
         "gcpIap" => gcp_iap(section),
         "awsalb" => aws_alb(section),
+        "azureEasyAuth" => azure_easy_auth(section),
         "oauth2Proxy" => oauth2_proxy(section),
         _ => cloudflare_access(section),
     }
@@ -65,6 +74,14 @@ fn cloudflare_access(section: &Section<'_>) -> Option<ProviderConfig> {
         proxy = proxy.with_cookie(cookie);
     }
     Some(proxy.into())
+}
+
+fn azure_easy_auth(section: &Section<'_>) -> Option<ProviderConfig> {
+    let of = "which is ours: ID tokens are verified here";
+    section.require("tenantId", &format!("the number of your tenant, {of}"));
+    section.require("clientId", &format!("the id of the app at Entra, {of}"));
+    let (tenant, client) = (section.string("tenantId"), section.string("clientId"));
+    Some(AzureEasyAuth::new(tenant?, client?).into())
 }
 
 fn oauth2_proxy(section: &Section<'_>) -> Option<ProviderConfig> {

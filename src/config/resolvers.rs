@@ -1,6 +1,8 @@
 //! `signIn.resolvers`: by their names, each with its options (spec section 7).
 
-use super::Section;
+use url::Url;
+
+use super::{Section, Value};
 use crate::sign_in::{Resolver, names};
 
 /// The option that says which annotation is meant. It is ours, for providers that Backstage knows no annotation of.
@@ -25,13 +27,16 @@ impl<'a> Known<'a> {
         };
         let list = sign_in.list("resolvers");
         let wanted = list.len();
-        let read: Vec<_> = list.into_iter().filter_map(|s| self.resolver(s)).collect();
+        let read: Vec<_> = list
+            .into_iter()
+            .filter_map(|section| self.resolver(section, block))
+            .collect();
         sign_in.finish();
         let complete = read.len() == wanted;
         (read, complete)
     }
 
-    fn resolver(&self, section: Section<'_>) -> Option<Resolver> {
+    fn resolver(&self, section: Section<'_>, block: &Section<'_>) -> Option<Resolver> {
         let names = self.names();
         if !section.has("resolver") {
             let message = format!("expected one of \"{}\"", names.join("\", \""));
@@ -41,7 +46,7 @@ impl<'a> Known<'a> {
             let own = self.own.iter().find(|own| own.name() == name);
             match own {
                 Some(own) => Some(own.clone()),
-                None => self.by_name(name, &section),
+                None => self.by_name(name, &section, block),
             }
         });
         let domains = section.strings("allowedDomains");
@@ -62,8 +67,8 @@ impl<'a> Known<'a> {
         Some(resolver)
     }
 
-    fn by_name(&self, name: &str, section: &Section<'_>) -> Option<Resolver> {
-        let (user_id, email) = annotations(self.kind);
+    fn by_name(&self, name: &str, section: &Section<'_>, block: &Section<'_>) -> Option<Resolver> {
+        let (user_id, email) = annotations(self.kind, block);
         Some(match name {
             names::USERNAME | names::FORWARDED_USER => Resolver::username(),
             names::PREFERRED_USERNAME | names::FORWARDED_PREFERRED_USERNAME => {
@@ -72,7 +77,7 @@ impl<'a> Known<'a> {
             names::EMAIL => Resolver::email(),
             names::EMAIL_LOCAL_PART => Resolver::email_local_part(),
             names::USER_ID_ANNOTATION | names::ID_ANNOTATION => {
-                Resolver::user_id_annotation(annotation(section, user_id)?)
+                Resolver::user_id_annotation(annotation(section, user_id.as_deref())?)
             }
             _ => Resolver::email_annotation(annotation(section, email)?),
         })
@@ -87,6 +92,25 @@ impl<'a> Known<'a> {
                 names::EMAIL_LOCAL_PART,
                 names::EMAIL_ANNOTATION,
             ][..],
+            "google" | "microsoft" => &[
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
+                names::EMAIL_ANNOTATION,
+                names::USER_ID_ANNOTATION,
+            ],
+            "azureEasyAuth" => &[
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
+                names::ID_ANNOTATION,
+                names::EMAIL_ANNOTATION,
+            ],
+            "gitlab" => &[
+                names::USERNAME,
+                names::EMAIL,
+                names::EMAIL_LOCAL_PART,
+                names::USER_ID_ANNOTATION,
+                names::EMAIL_ANNOTATION,
+            ],
             "gcpIap" => &[
                 names::EMAIL,
                 names::EMAIL_LOCAL_PART,
@@ -119,12 +143,30 @@ impl<'a> Known<'a> {
 }
 
 /// The annotations that Backstage keeps a person's id and e-mail at this kind of provider in.
-fn annotations(kind: &str) -> (Option<&'static str>, Option<&'static str>) {
-    match kind {
+fn annotations(kind: &str, block: &Section<'_>) -> (Option<String>, Option<&'static str>) {
+    let (user_id, email) = match kind {
         "github" => (Some("github.com/user-id"), None),
-        "gcpIap" => (Some("google.com/user-id"), Some("google.com/email")),
+        "gcpIap" | "google" => (Some("google.com/user-id"), Some("google.com/email")),
+        "microsoft" | "azureEasyAuth" => (
+            Some("graph.microsoft.com/user-id"),
+            Some("microsoft.com/email"),
+        ),
+        "okta" => (None, Some("okta.com/email")),
+        // The one of GitLab is named after its host.
+        "gitlab" => return (Some(format!("{}/user-id", gitlab_host(block))), None),
         _ => (None, None),
-    }
+    };
+    (user_id.map(str::to_owned), email)
+}
+
+fn gitlab_host(block: &Section<'_>) -> String {
+    let entries = block.entries().iter();
+    let mut urls = entries.filter_map(|(key, node)| match &node.value {
+        Value::String(url) if key.name == "audience" => Url::parse(url).ok(),
+        _ => None,
+    });
+    let host = urls.find_map(|url| url.host_str().map(str::to_owned));
+    host.unwrap_or_else(|| "gitlab.com".to_owned())
 }
 
 fn annotation(section: &Section<'_>, default: Option<&str>) -> Option<String> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::alb_keys::AlbKeys;
 use super::assertion::{MAX_LENGTH, only, text};
-use super::{Context, Named, ProviderError, ProviderProfile, Proxy};
+use super::{Built, Configured, Context, Kind, Named, ProviderError, ProviderProfile, Proxy};
 use crate::clock::Clock;
 use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
@@ -55,8 +55,10 @@ impl AwsAlb {
             signer: signer.into(),
         }
     }
+}
 
-    pub(super) fn build(&self, context: &Context) -> Result<Box<dyn Proxy>, ConfigMistake> {
+impl Configured for AwsAlb {
+    fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if self.region.is_empty() || !self.region.bytes().all(plain) {
             let message = "expected a region such as eu-west-1";
@@ -69,12 +71,16 @@ impl AwsAlb {
         if self.issuer.is_empty() {
             return Err(ConfigMistake::new("issuer", "expected an issuer"));
         }
-        Ok(Box::new(AwsAlbProxy {
+        Ok(Built::Proxy(Box::new(AwsAlbProxy {
             issuer: self.issuer.clone(),
             signer: self.signer.clone(),
-            keys: AlbKeys::of_region(&self.region, context),
+            keys: AlbKeys::of_region(&self.region, &context),
             clock: context.clock.clone(),
-        }))
+        })))
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Proxy
     }
 }
 

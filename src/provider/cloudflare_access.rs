@@ -8,9 +8,8 @@ use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::assertion::{Assertions, only, text};
-use super::{Context, Named, ProviderError, ProviderProfile, Proxy};
-use crate::credential::Cookies;
-use crate::credential::PeerAddress;
+use super::{Built, Configured, Context, Kind, Named, ProviderError, ProviderProfile, Proxy};
+use crate::credential::{Cookies, PeerAddress};
 use crate::error::ConfigMistake;
 use crate::verify::jwt::Algorithm;
 
@@ -67,8 +66,10 @@ impl CloudflareAccess {
         self.cookie = name.into();
         self
     }
+}
 
-    pub(super) fn build(&self, context: &Context) -> Result<Box<dyn Proxy>, ConfigMistake> {
+impl Configured for CloudflareAccess {
+    fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         if self.team.is_empty() || !self.team.bytes().all(plain) {
             let message = "expected the name of a team: letters, digits and '-'";
@@ -78,14 +79,18 @@ impl CloudflareAccess {
         let keys = format!("{issuer}/cdn-cgi/access/certs");
         let algorithms = &[Algorithm::Rs256, Algorithm::Es256];
         let header = self.header.parse();
-        Ok(Box::new(CloudflareProxy {
-            assertions: Assertions::new(&keys, issuer, &self.audience, algorithms, context)?,
+        Ok(Built::Proxy(Box::new(CloudflareProxy {
+            assertions: Assertions::new(&keys, issuer, &self.audience, algorithms, &context)?,
             service_tokens: self.service_tokens.clone(),
             header: header.map_err(|_| {
                 ConfigMistake::new("jwtHeaderName", "expected the name of a header")
             })?,
             cookie: self.cookie.clone(),
-        }))
+        })))
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Proxy
     }
 }
 

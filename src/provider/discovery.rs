@@ -1,37 +1,39 @@
-//! A provider's own description (OpenID Connect Discovery section 3), fetched when first needed.
+//! A provider's own description (OpenID Connect Discovery section 4), fetched when it is needed and kept.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use http::Uri;
-use serde::Deserialize;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use url::{Host, Url};
 
 use super::ProviderError;
+pub(super) use super::metadata::Discovered;
+use super::metadata::{Metadata, Place};
 use crate::clock::Clock;
-use crate::http_client::{Outward, check_url, is_loopback};
-use crate::verify::jwks::RemoteKeys;
+use crate::http_client::Outward;
 
 /// How long a description is believed.
 const FRESH: Duration = Duration::from_secs(3600);
 /// After a failure nothing is tried for this long, so that callers fail at once.
 const BACKOFF: Duration = Duration::from_secs(5);
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+/// In the background it is tried again after that long, twice that, and so on up to this.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Fetches a description, and keeps it.
-pub(super) struct Discovery {
-    document: Uri,
-    /// As configured, or without a trailing slash where only the document was.
-    issuer: String,
-    /// Whether the configuration names the issuer itself, and not just the document.
-    exact: bool,
+#[derive(Clone)]
+pub(super) struct Discovery(Arc<Inner>);
+
+struct Inner {
+    place: Place,
     client: Outward,
     clock: Clock,
     state: Mutex<State>,
     /// What was last known, for those who come while it is fetched anew.
     last: ArcSwapOption<Discovered>,
+    /// Whether somebody tries again in the background.
+    retrying: AtomicBool,
 }
 
 #[derive(Default)]
@@ -40,62 +42,76 @@ struct State {
     failed: Option<(Duration, ProviderError)>,
 }
 
-/// A description that was checked, and the keys it leads to.
-pub(super) struct Discovered {
-    pub(super) issuer: String,
-    pub(super) authorization_endpoint: Url,
-    pub(super) token_endpoint: Url,
-    pub(super) userinfo_endpoint: Option<Uri>,
-    pub(super) end_session_endpoint: Option<Url>,
-    pub(super) revocation_endpoint: Option<Uri>,
-    pub(super) sends_issuer: bool,
-    pub(super) algorithms: Vec<String>,
-    pub(super) keys: RemoteKeys,
-    jwks_uri: Uri,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    jwks_uri: String,
-    userinfo_endpoint: Option<String>,
-    end_session_endpoint: Option<String>,
-    revocation_endpoint: Option<String>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-    #[serde(default)]
-    id_token_signing_alg_values_supported: Vec<String>,
-}
-
 impl Discovery {
-    /// `metadata_url` is the issuer, or the document itself.
-    pub(super) fn new(metadata_url: &str, client: Outward, clock: Clock) -> Result<Self, String> {
-        let of_document = metadata_url.strip_suffix(WELL_KNOWN);
-        let issuer = of_document.unwrap_or(metadata_url);
-        let base = issuer.strip_suffix('/').unwrap_or(issuer);
-        let document: Uri = format!("{base}{WELL_KNOWN}")
-            .parse()
-            .map_err(|_| "expected a URL".to_owned())?;
-        check_url(&document)?;
-        Ok(Self {
-            document,
-            issuer: if of_document.is_some() { base } else { issuer }.to_owned(),
-            exact: of_document.is_none(),
+    /// `metadata_url` is the issuer, or the document itself; `tenants` is whether it may speak for many issuers.
+    pub(super) fn new(
+        metadata_url: &str,
+        tenants: bool,
+        client: Outward,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        Ok(Self(Arc::new(Inner {
+            place: Place::of(metadata_url, tenants)?,
             client,
             clock,
             state: Mutex::default(),
             last: ArcSwapOption::empty(),
-        })
+            retrying: AtomicBool::new(false),
+        })))
     }
 
-    /// The description. Concurrent callers wait for one fetch, unless there is one to go by meanwhile.
+    /// The description. Concurrent callers wait for one fetch, unless there is one to go by meanwhile. While there is
+    /// none, it is also asked for in the background.
     ///
     /// # Cancel safety
     ///
     /// The next caller begins again.
     pub(super) async fn get(&self) -> Result<Arc<Discovered>, ProviderError> {
+        let found = self.0.get().await;
+        if found.is_err() {
+            self.retry();
+        }
+        found
+    }
+
+    /// Fetches it in the background, if there is a runtime to do so.
+    pub(super) fn warm_up(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            let discovery = self.clone();
+            runtime.spawn(async move { drop(discovery.get().await) });
+        }
+    }
+
+    /// Tries again in the background until there is a description, or nobody needs one any more.
+    fn retry(&self) {
+        let inner = &self.0;
+        if inner.last.load().is_some() || inner.retrying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            inner.retrying.store(false, Ordering::Release);
+            return;
+        };
+        runtime.spawn(retrying(Arc::downgrade(inner)));
+    }
+}
+
+async fn retrying(inner: Weak<Inner>) {
+    let mut pause = BACKOFF;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_BACKOFF.min(pause * 2);
+        let Some(inner) = inner.upgrade() else { return };
+        if inner.get().await.is_ok() {
+            tracing::info!(target: "tower_identity", issuer = inner.place.issuer, "discovery has succeeded after all");
+            inner.retrying.store(false, Ordering::Release);
+            return;
+        }
+    }
+}
+
+impl Inner {
+    async fn get(&self) -> Result<Arc<Discovered>, ProviderError> {
         let Ok(mut state) = self.state.try_lock() else {
             let last = self.last.load_full();
             return match last {
@@ -111,17 +127,11 @@ impl Discovery {
         if let Some((_, known)) = state.known.as_ref().filter(|(at, _)| now < *at + FRESH) {
             return Ok(known.clone());
         }
+        let known = state.known.as_ref().map(|(_, known)| known.clone());
         if let Some((_, error)) = state.failed.as_ref().filter(|(at, _)| now < *at + BACKOFF) {
-            return state
-                .known
-                .as_ref()
-                .map(|(_, known)| known.clone())
-                .ok_or_else(|| error.clone());
+            return known.ok_or_else(|| error.clone());
         }
-        match self
-            .fetch(state.known.as_ref().map(|(_, known)| &**known))
-            .await
-        {
+        match self.fetch(known.as_deref()).await {
             Ok(fetched) => {
                 let fetched = Arc::new(fetched);
                 self.last.store(Some(fetched.clone()));
@@ -129,87 +139,17 @@ impl Discovery {
                 Ok(fetched)
             }
             Err(error) => {
-                tracing::warn!(target: "tower_identity", issuer = self.issuer, %error, "discovery failed");
+                let issuer = &self.place.issuer;
+                tracing::warn!(target: "tower_identity", issuer, %error, "discovery failed");
                 state.failed = Some((self.clock.monotonic(), error.clone()));
-                state
-                    .known
-                    .as_ref()
-                    .map(|(_, known)| known.clone())
-                    .ok_or(error)
+                known.ok_or(error)
             }
         }
     }
 
     async fn fetch(&self, before: Option<&Discovered>) -> Result<Discovered, ProviderError> {
-        let metadata: Metadata = self.client.get_json(&self.document).await?;
-        // An issuer is compared as it is; a document's place tells it up to one trailing slash (Discovery section 4.1).
-        let without_slash = metadata.issuer.strip_suffix('/');
-        let same = metadata.issuer == self.issuer
-            || !self.exact && without_slash == Some(self.issuer.as_str());
-        if !same {
-            return Err(ProviderError::invalid(
-                "the discovery document is another issuer's",
-            ));
-        }
-        // A provider somewhere else has no business on this machine.
-        let local = self.document.host().is_some_and(is_loopback);
-        let url = |name: &str, text: &str| {
-            let uri: Uri = text
-                .parse()
-                .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
-            check_url(&uri).map_err(|e| ProviderError::invalid(format!("{name}: {e}")))?;
-            let url = Url::parse(text)
-                .map_err(|_| ProviderError::invalid(format!("{name} is not a URL")))?;
-            if !local && is_this_machine(&url) {
-                let reason = format!("{name} is on this machine, and the provider is not");
-                return Err(ProviderError::invalid(reason));
-            }
-            Ok((url, uri))
-        };
-        let jwks_uri = url("jwks_uri", &metadata.jwks_uri)?.1;
-        let keys = match before {
-            // The keys that are known outlive a refreshed description, unless it leads to others.
-            Some(before) if before.jwks_uri == jwks_uri => before.keys.clone(),
-            _ => RemoteKeys::at(jwks_uri.clone(), self.client.clone(), self.clock.clone()),
-        };
-        let optional =
-            |name, text: &Option<String>| text.as_ref().map(|t| url(name, t)).transpose();
-        Ok(Discovered {
-            authorization_endpoint: url(
-                "authorization_endpoint",
-                &metadata.authorization_endpoint,
-            )?
-            .0,
-            token_endpoint: url("token_endpoint", &metadata.token_endpoint)?.0,
-            userinfo_endpoint: optional("userinfo_endpoint", &metadata.userinfo_endpoint)?
-                .map(|u| u.1),
-            end_session_endpoint: optional("end_session_endpoint", &metadata.end_session_endpoint)?
-                .map(|u| u.0),
-            revocation_endpoint: optional("revocation_endpoint", &metadata.revocation_endpoint)?
-                .map(|u| u.1),
-            sends_issuer: metadata.authorization_response_iss_parameter_supported,
-            algorithms: metadata.id_token_signing_alg_values_supported,
-            issuer: metadata.issuer,
-            keys,
-            jwks_uri,
-        })
-    }
-}
-
-/// Whether it leads here, however it is written: `Url` reads `127.1` and its like as the addresses that they are.
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
-        Some(Host::Ipv6(ip)) => {
-            let mapped = ip.to_ipv4_mapped();
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || mapped.is_some_and(|ip| ip.is_loopback() || ip.is_unspecified())
-        }
-        Some(Host::Domain(name)) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        None => false,
+        let metadata: Metadata = self.client.get_json(&self.place.document).await?;
+        self.place
+            .check(metadata, before, (&self.client, &self.clock))
     }
 }

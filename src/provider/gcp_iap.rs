@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::assertion::{Assertions, only, text};
-use super::{Context, Named, ProviderError, ProviderProfile, Proxy};
+use super::{Built, Configured, Context, Kind, Named, ProviderError, ProviderProfile, Proxy};
 use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
 use crate::verify::jwt::Algorithm;
@@ -44,20 +44,26 @@ impl GcpIap {
         self.header = name.into();
         self
     }
+}
 
-    pub(super) fn build(&self, context: &Context) -> Result<Box<dyn Proxy>, ConfigMistake> {
+impl Configured for GcpIap {
+    fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
         let header = self.header.parse();
-        Ok(Box::new(GcpIapProxy {
+        Ok(Built::Proxy(Box::new(GcpIapProxy {
             assertions: Assertions::new(
                 KEYS,
                 ISSUER,
                 &self.audience,
                 &[Algorithm::Es256],
-                context,
+                &context,
             )?,
             header: header
                 .map_err(|_| ConfigMistake::new("jwtHeader", "expected the name of a header"))?,
-        }))
+        })))
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Proxy
     }
 }
 

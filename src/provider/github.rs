@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::oauth_client::TokenResponse;
+use super::client::Client;
+use super::oauth_client::{Endpoints, OAuthClient, TokenResponse};
 use super::{
-    AuthorizationRequest, Context, Grant, OAuthClient, Provider, ProviderError, ProviderProfile,
-    Renewed,
+    AuthorizationRequest, Built, ClientAuthentication, Configured, Context, Grant, Provider,
+    ProviderError, ProviderProfile, Renewed,
 };
 use crate::error::ConfigMistake;
 use crate::http_client::{Outward, check_url, json_of};
@@ -33,7 +34,7 @@ pub struct GitHub {
     client_id: String,
     client_secret: Secret<String>,
     enterprise: Option<String>,
-    pub(crate) callback_url: Option<String>,
+    callback_url: Option<String>,
 }
 
 struct GitHubProvider {
@@ -83,8 +84,10 @@ impl GitHub {
         self.callback_url = Some(url.into());
         self
     }
+}
 
-    pub(super) fn build(&self, context: Context) -> Result<Box<dyn Provider>, ConfigMistake> {
+impl Configured for GitHub {
+    fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
         let (web, api) = match &self.enterprise {
             None => (
                 "https://github.com".to_owned(),
@@ -104,19 +107,25 @@ impl GitHub {
                 .map_err(mistake)?;
             Url::parse(&text).map_err(|e| mistake(e.to_string()))
         };
-        let oauth = OAuthClient::new(
-            (&self.client_id, &self.client_secret),
-            (parse("authorize")?, parse("access_token")?),
-            context.redirect_uri,
-            true,
-            context.client.clone(),
-        );
-        Ok(Box::new(GitHubProvider {
+        let endpoints = Endpoints {
+            authorization: parse("authorize")?,
+            token: parse("access_token")?,
+            issuer: web.clone(),
+        };
+        let secret = self.client_secret.clone().into();
+        let client = Client::new(&self.client_id, secret, ClientAuthentication::Post);
+        let (outward, clock) = (context.client.clone(), context.clock);
+        let oauth = OAuthClient::new(&client, endpoints, context.redirect_uri, outward, clock);
+        Ok(Built::Page(Box::new(GitHubProvider {
             oauth,
             web,
             api,
             outward: context.client,
-        }))
+        })))
+    }
+
+    fn callback_url(&self) -> Option<&str> {
+        self.callback_url.as_deref()
     }
 }
 
@@ -136,7 +145,12 @@ impl Provider for GitHubProvider {
         &'a self,
         request: &'a AuthorizationRequest,
     ) -> BoxFuture<'a, Result<Url, ProviderError>> {
-        ready(Ok(self.oauth.authorization_url(request, &[]))).boxed()
+        ready(Ok(self.oauth.authorization_url(
+            request,
+            &request.scope,
+            &[],
+        )))
+        .boxed()
     }
 
     /// GitHub documents no `iss`. Should it come to send one, it will be under its own address;
@@ -187,10 +201,6 @@ impl Provider for GitHubProvider {
             Ok((Some(profile), grant))
         }
         .boxed()
-    }
-
-    fn sign_out<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Option<Url>> {
-        ready(None).boxed()
     }
 
     fn required_scopes(&self) -> &'static [&'static str] {
@@ -245,6 +255,7 @@ impl GitHubProvider {
             // the scopes of the request count (spec sections 2.4 and 10.1).
             scope: None,
             expires_in: tokens.expires_in,
+            sign_out_hint: None,
         };
         Ok((profile, grant))
     }

@@ -1,5 +1,7 @@
 //! The guest: signs anybody in as one user, so that a portal can be tried without a provider.
 
+use super::{Built, Configured, Context, Kind};
+use crate::error::ConfigMistake;
 use crate::identity::EntityRef;
 
 /// The guest provider.
@@ -42,6 +44,16 @@ impl Guest {
     pub fn dangerously_allow_outside_development(mut self) -> Self {
         self.anywhere = true;
         self
+    }
+}
+
+impl Configured for Guest {
+    fn build(&self, _: Context) -> Result<Built, ConfigMistake> {
+        Ok(Built::Guest)
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Guest(self)
     }
 }
 

@@ -1,26 +1,39 @@
 //! The ID token (OpenID Connect Core section 3.1.3.7), checked rule by rule.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::ProviderError;
+use super::asked::Asked;
 use super::discovery::Discovered;
 use crate::clock::Timestamp;
 use crate::secret::digest::{constant_time_eq, sha256};
 use crate::secret::encoding::base64url;
 use crate::verify::jwks::{Lookup, RemoteKeys};
 use crate::verify::jwt::Algorithm;
-use crate::verify::jwt::claims::{audiences, is_issuer, subject, time_verdict};
+use crate::verify::jwt::claims::{audiences, numeric_date, subject, time_verdict};
 use crate::verify::jwt::jws::{Jws, JwsError};
+
+/// An attempt is over after this long, so that no ID token of one can be older; give or take a minute.
+const MAX_AGE: Duration = Duration::from_secs(660);
 
 /// What an ID token is held against.
 pub(super) struct Expected<'a> {
     pub(super) client_id: &'a str,
-    /// `None` on a refresh, whose ID token need not repeat it.
-    pub(super) nonce: Option<&'a str>,
+    /// `None` on a refresh, whose ID token tells of a sign-in long ago.
+    pub(super) fresh: Option<Fresh<'a>>,
     pub(super) access_token: &'a str,
     /// The one algorithm that the client is registered for.
     pub(super) algorithm: Option<Algorithm>,
     pub(super) now: Timestamp,
+}
+
+/// What only the ID token of a sign-in that has just been is held against.
+pub(super) struct Fresh<'a> {
+    pub(super) nonce: &'a str,
+    pub(super) code: &'a str,
+    pub(super) asked: &'a Asked,
 }
 
 /// Verifies an ID token that came from the token endpoint: its claims.
@@ -43,7 +56,7 @@ pub(super) async fn verify(
         return Err(invalid("its typ is that of another kind of token"));
     }
     let claims = jws.claims().map_err(invalid)?;
-    if !is_issuer(&claims, &provider.issuer) {
+    if !provider.is_issuer(&claims) {
         return Err(foreign("its iss is not the provider's"));
     }
     check_audience(&claims, expected.client_id).map_err(foreign)?;
@@ -79,7 +92,11 @@ pub(super) async fn check_signature(
     }
 }
 
-fn accepts(algorithm: Algorithm, registered: Option<Algorithm>, published: &[String]) -> bool {
+pub(super) fn accepts(
+    algorithm: Algorithm,
+    registered: Option<Algorithm>,
+    published: &[String],
+) -> bool {
     // Ours, narrowed by the registration and the metadata and never widened by either: who publishes only what is
     // not accepted is left with nothing (KS-13).
     let mut names = published.iter().map(|name| Algorithm::parse(name));
@@ -113,31 +130,41 @@ fn check_claims(
         return Err("iat is missing");
     }
     subject(claims)?;
-    if let Some(nonce) = expected.nonce {
-        let given = claims
-            .get("nonce")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        if !constant_time_eq(given.as_bytes(), nonce.as_bytes()) {
+    if let Some(fresh) = &expected.fresh {
+        let given = claims.get("nonce").and_then(Value::as_str);
+        if !constant_time_eq(given.unwrap_or_default().as_bytes(), fresh.nonce.as_bytes()) {
             return Err("its nonce is not this attempt's");
         }
-    }
-    if let Some(hash) = claims.get("at_hash") {
-        let digest = at_hash(algorithm, expected.access_token);
-        if !hash
-            .as_str()
-            .is_some_and(|h| constant_time_eq(h.as_bytes(), digest.as_bytes()))
+        if claims
+            .get("iat")
+            .and_then(numeric_date)
+            .is_some_and(|issued| expected.now.since(issued) > MAX_AGE)
         {
-            return Err("its at_hash is not that of the access token");
+            return Err("issued too long ago for a sign-in that has just been (iat)");
         }
+        if !is_hash_of(claims.get("c_hash"), algorithm, fresh.code) {
+            return Err("its c_hash is not that of the code");
+        }
+        fresh.asked.check(claims, expected.now)?;
+    }
+    if !is_hash_of(claims.get("at_hash"), algorithm, expected.access_token) {
+        return Err("its at_hash is not that of the access token");
     }
     Ok(())
 }
 
-/// The left half of the access token's digest, by the hash of the signature's algorithm (section 3.1.3.6).
-fn at_hash(algorithm: Algorithm, access_token: &str) -> String {
+/// Whether a hash that need not be there is this text's.
+fn is_hash_of(hash: Option<&Value>, algorithm: Algorithm, text: &str) -> bool {
+    let Some(hash) = hash else { return true };
+    let digest = half_hash(algorithm, text);
+    hash.as_str()
+        .is_some_and(|hash| constant_time_eq(hash.as_bytes(), digest.as_bytes()))
+}
+
+/// The left half of a digest, by the hash of the signature's algorithm (sections 3.1.3.6, 3.3.2.11).
+fn half_hash(algorithm: Algorithm, text: &str) -> String {
     use aws_lc_rs::digest::{SHA384, SHA512, digest};
-    let data = access_token.as_bytes();
+    let data = text.as_bytes();
     match algorithm {
         Algorithm::Es384 | Algorithm::Rs384 | Algorithm::Ps384 => {
             base64url(&digest(&SHA384, data).as_ref()[..24])

@@ -1,6 +1,7 @@
 //! Identity providers: who says who a person is. One small file each over one shared OAuth client.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -11,52 +12,86 @@ use url::Url;
 use crate::secret::Secret;
 
 mod alb_keys;
+mod asked;
 mod assertion;
+mod auth0;
 mod aws_alb;
+mod azure_easy_auth;
+mod client;
+mod client_key;
 mod cloudflare_access;
 mod discovery;
 mod gcp_iap;
 mod github;
+mod gitlab;
+mod google;
 mod guest;
 mod id_token;
+mod metadata;
+mod microsoft;
+mod oauth2;
 mod oauth2_proxy;
 mod oauth_client;
 mod oidc;
+mod okta;
+mod plain_oauth;
+mod pushed;
+mod relying_party;
 mod revocation;
+mod rules;
 mod trusted_peers;
+mod userinfo;
 
+pub use self::asked::Prompt;
+pub use self::auth0::Auth0;
 pub use self::aws_alb::AwsAlb;
+pub use self::azure_easy_auth::AzureEasyAuth;
+pub use self::client::{ClientAuthentication, ClientCredential};
+pub use self::client_key::ClientKey;
 pub use self::cloudflare_access::CloudflareAccess;
 pub use self::gcp_iap::GcpIap;
 pub use self::github::GitHub;
+pub use self::gitlab::GitLab;
+pub use self::google::Google;
 pub use self::guest::Guest;
-pub(crate) use self::oauth_client::OAuthClient;
+pub use self::microsoft::Microsoft;
+pub use self::oauth2::OAuth2;
 pub use self::oauth2_proxy::OAuth2Proxy;
-pub use self::oidc::{ClientAuthentication, Oidc, Prompt};
+pub use self::oidc::Oidc;
+pub use self::okta::Okta;
 use crate::clock::Clock;
 use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
 use crate::http_client::Outward;
 
-/// An identity provider and how to use it; made with [`GitHub`], [`Oidc`], [`GcpIap`], [`CloudflareAccess`], [`AwsAlb`],
-/// [`OAuth2Proxy`] or [`Guest`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum ProviderConfig {
-    /// GitHub, in the cloud or on premises.
-    GitHub(GitHub),
-    /// Any OpenID Connect provider.
-    Oidc(Oidc),
-    /// Nobody in particular: development only.
-    Guest(Guest),
-    /// Google's Identity-Aware Proxy.
-    GcpIap(GcpIap),
-    /// Cloudflare Access.
-    CloudflareAccess(CloudflareAccess),
-    /// Amazon's Application Load Balancer.
-    AwsAlb(AwsAlb),
-    /// oauth2-proxy.
-    OAuth2Proxy(OAuth2Proxy),
+/// An identity provider and how to use it: any of this module's types.
+#[derive(Clone)]
+pub struct ProviderConfig(Arc<dyn Configured>);
+
+/// What every provider's type has: how it was configured, and how that becomes a provider at work.
+pub(crate) trait Configured: fmt::Debug + Send + Sync + 'static {
+    /// Builds the provider.
+    fn build(&self, context: Context) -> Result<Built, ConfigMistake>;
+
+    /// The callback URL that is registered with it, if that is another one than usual.
+    fn callback_url(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it is to the sign-in.
+    fn kind(&self) -> Kind<'_> {
+        Kind::Page
+    }
+}
+
+/// What a provider is to the sign-in.
+pub(crate) enum Kind<'a> {
+    /// It has pages of its own.
+    Page,
+    /// It stands in front of us, and has neither pages nor environments.
+    Proxy,
+    /// It is nobody in particular.
+    Guest(&'a Guest),
 }
 
 /// A provider that was built.
@@ -104,7 +139,26 @@ pub(crate) trait Provider: Send + Sync {
     }
 
     /// Where the browser should go to sign out at the provider as well, if there is such a place.
-    fn sign_out<'a>(&'a self, back_to: &'a Url) -> BoxFuture<'a, Option<Url>>;
+    fn sign_out<'a>(
+        &'a self,
+        _back_to: &'a Url,
+        _hint: Option<&'a Secret<String>>,
+    ) -> BoxFuture<'a, Option<Url>> {
+        ready(None).boxed()
+    }
+
+    /// Whether this is the provider's name as an issuer.
+    fn is_issuer<'a>(&'a self, _issuer: &'a str) -> BoxFuture<'a, bool> {
+        ready(false).boxed()
+    }
+
+    /// Begins to learn, in the background, what it has to know before the first person comes.
+    fn warm_up(&self) {}
+
+    /// Whether its answer comes as a request from another site.
+    fn is_form_post(&self) -> bool {
+        false
+    }
 
     /// The scopes without which nothing works.
     fn required_scopes(&self) -> &'static [&'static str];
@@ -132,6 +186,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) nonce: String,
     pub(crate) pkce_verifier: Secret<String>,
     pub(crate) scope: String,
+    /// Whom the provider should expect.
+    pub(crate) login_hint: Option<String>,
 }
 
 /// What comes of a refresh.
@@ -144,6 +200,8 @@ pub(crate) struct Grant {
     pub(crate) refresh_token: Option<Secret<String>>,
     pub(crate) scope: Option<String>,
     pub(crate) expires_in: Option<u64>,
+    /// The ID token, where the provider wants to see it again when the person signs out.
+    pub(crate) sign_out_hint: Option<Secret<String>>,
 }
 
 /// A person as the provider describes them.
@@ -236,77 +294,19 @@ impl fmt::Display for ProviderError {
 }
 
 impl ProviderConfig {
-    /// Builds the provider.
-    pub(crate) fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
-        Ok(match self {
-            Self::GitHub(github) => Built::Page(github.build(context)?),
-            Self::Oidc(oidc) => Built::Page(oidc.build(context)?),
-            Self::Guest(_) => Built::Guest,
-            Self::GcpIap(proxy) => Built::Proxy(proxy.build(&context)?),
-            Self::CloudflareAccess(proxy) => Built::Proxy(proxy.build(&context)?),
-            Self::AwsAlb(proxy) => Built::Proxy(proxy.build(&context)?),
-            Self::OAuth2Proxy(proxy) => Built::Proxy(proxy.build()?),
-        })
-    }
-
-    /// Whether it stands in front of us, and has neither a page nor environments.
-    pub(crate) fn is_proxy(&self) -> bool {
-        match self {
-            Self::GcpIap(_)
-            | Self::CloudflareAccess(_)
-            | Self::AwsAlb(_)
-            | Self::OAuth2Proxy(_) => true,
-            Self::GitHub(_) | Self::Oidc(_) | Self::Guest(_) => false,
-        }
-    }
-
-    pub(crate) fn callback_url(&self) -> Option<&str> {
-        match self {
-            Self::GitHub(github) => github.callback_url.as_deref(),
-            Self::Oidc(oidc) => oidc.callback_url.as_deref(),
-            _ => None,
-        }
+    pub(crate) fn configured(&self) -> &dyn Configured {
+        &*self.0
     }
 }
 
-impl From<GcpIap> for ProviderConfig {
-    fn from(proxy: GcpIap) -> Self {
-        Self::GcpIap(proxy)
+impl<P: Configured> From<P> for ProviderConfig {
+    fn from(provider: P) -> Self {
+        Self(Arc::new(provider))
     }
 }
 
-impl From<AwsAlb> for ProviderConfig {
-    fn from(proxy: AwsAlb) -> Self {
-        Self::AwsAlb(proxy)
-    }
-}
-
-impl From<OAuth2Proxy> for ProviderConfig {
-    fn from(proxy: OAuth2Proxy) -> Self {
-        Self::OAuth2Proxy(proxy)
-    }
-}
-
-impl From<CloudflareAccess> for ProviderConfig {
-    fn from(proxy: CloudflareAccess) -> Self {
-        Self::CloudflareAccess(proxy)
-    }
-}
-
-impl From<GitHub> for ProviderConfig {
-    fn from(github: GitHub) -> Self {
-        Self::GitHub(github)
-    }
-}
-
-impl From<Oidc> for ProviderConfig {
-    fn from(oidc: Oidc) -> Self {
-        Self::Oidc(oidc)
-    }
-}
-
-impl From<Guest> for ProviderConfig {
-    fn from(guest: Guest) -> Self {
-        Self::Guest(guest)
+impl fmt::Debug for ProviderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

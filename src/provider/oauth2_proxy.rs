@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::assertion::only;
 use super::trusted_peers::TrustedPeers;
-use super::{Named, ProviderError, ProviderProfile, Proxy};
+use super::{Built, Configured, Context, Kind, Named, ProviderError, ProviderProfile, Proxy};
 use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
 
@@ -63,11 +63,17 @@ impl OAuth2Proxy {
     pub fn dangerously_behind_anybody() -> Self {
         Self { peers: None }
     }
+}
 
-    pub(super) fn build(&self) -> Result<Box<dyn Proxy>, ConfigMistake> {
+impl Configured for OAuth2Proxy {
+    fn build(&self, _: Context) -> Result<Built, ConfigMistake> {
         let peers = self.peers.as_deref().map(TrustedPeers::parse).transpose();
         let peers = peers.map_err(|reason| ConfigMistake::new("trustedPeers", reason))?;
-        Ok(Box::new(ForwardedHeaders { peers }))
+        Ok(Built::Proxy(Box::new(ForwardedHeaders { peers })))
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Proxy
     }
 }
 

@@ -16,7 +16,9 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{AuthorizationRequest, Grant, ProviderError};
+use super::client::{ASSERTION_TYPE, Proof};
+use super::{AuthorizationRequest, ClientKey, Grant, ProviderError};
+use crate::clock::Clock;
 use crate::http_client::{HttpError, Outward};
 use crate::secret::Secret;
 
@@ -36,13 +38,23 @@ type Response = StandardTokenResponse<IdTokenField, BasicTokenType>;
 
 /// A client at one provider's authorization and token endpoints.
 #[derive(Clone)]
-pub(crate) struct OAuthClient {
+pub(super) struct OAuthClient {
     inner: Inner,
+    /// Of a client that signs: its key, itself, and whom it signs for.
+    signs: Option<(ClientKey, String, String, Clock)>,
     caller: Caller,
 }
 
+/// Where a provider takes codes and tokens, and who it is.
+pub(super) struct Endpoints {
+    pub(super) authorization: Url,
+    pub(super) token: Url,
+    /// Whom a client that signs signs for.
+    pub(super) issuer: String,
+}
+
 /// What the token endpoint gave (RFC 6749 section 5.1).
-pub(crate) struct TokenResponse {
+pub(super) struct TokenResponse {
     pub(crate) access_token: Secret<String>,
     pub(crate) refresh_token: Option<Secret<String>>,
     pub(crate) id_token: Option<Secret<String>>,
@@ -65,35 +77,54 @@ impl std::fmt::Debug for IdTokenField {
 }
 
 impl OAuthClient {
-    /// `secret_in_body` chooses `client_secret_post` over `client_secret_basic` (RFC 6749 section 2.3.1).
-    pub(crate) fn new(
-        (client_id, client_secret): (&str, &Secret<String>),
-        (authorize, token): (Url, Url),
+    /// The app at these endpoints, which send people back to `redirect_uri`.
+    pub(super) fn new(
+        client: &super::client::Client,
+        endpoints: Endpoints,
         redirect_uri: Url,
-        secret_in_body: bool,
         outward: Outward,
+        clock: Clock,
     ) -> Self {
-        let auth_type = if secret_in_body {
-            AuthType::RequestBody
-        } else {
-            AuthType::BasicAuth
+        let id = &client.id;
+        let mut inner = Client::new(ClientId::new(id.clone()))
+            .set_auth_uri(AuthUrl::from_url(endpoints.authorization))
+            .set_token_uri(TokenUrl::from_url(endpoints.token))
+            .set_redirect_uri(RedirectUrl::from_url(redirect_uri));
+        let (method, secret, signs) = match &client.proof {
+            Proof::Basic(secret) => (AuthType::BasicAuth, Some(secret), None),
+            Proof::Post(secret) => (AuthType::RequestBody, Some(secret), None),
+            Proof::Key(key) => {
+                let signs = (key.clone(), id.clone(), endpoints.issuer, clock);
+                (AuthType::RequestBody, None, Some(signs))
+            }
         };
-        let inner = Client::new(ClientId::new(client_id.to_owned()))
-            .set_client_secret(ClientSecret::new(client_secret.expose().clone()))
-            .set_auth_uri(AuthUrl::from_url(authorize))
-            .set_token_uri(TokenUrl::from_url(token))
-            .set_redirect_uri(RedirectUrl::from_url(redirect_uri))
-            .set_auth_type(auth_type);
+        if let Some(secret) = secret {
+            inner = inner.set_client_secret(ClientSecret::new(secret.expose().clone()));
+        }
         Self {
-            inner,
+            inner: inner.set_auth_type(method),
+            signs,
             caller: Caller(outward),
         }
     }
 
+    /// The signed proof of a client that has a key.
+    fn assertion(&self) -> Vec<(&'static str, String)> {
+        let signed = self.signs.iter().flat_map(|(key, id, issuer, clock)| {
+            let assertion = key.assert(id, issuer, clock);
+            [
+                ("client_assertion_type", ASSERTION_TYPE.to_owned()),
+                ("client_assertion", assertion),
+            ]
+        });
+        signed.collect()
+    }
+
     /// The URL to send the browser to, with state and an S256 challenge, always.
-    pub(crate) fn authorization_url(
+    pub(super) fn authorization_url(
         &self,
         request: &AuthorizationRequest,
+        scope: &str,
         extra: &[(&str, &str)],
     ) -> Url {
         let verifier = PkceCodeVerifier::new(request.pkce_verifier.expose().clone());
@@ -102,7 +133,7 @@ impl OAuthClient {
             .inner
             .authorize_url(move || CsrfToken::new(state))
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
-        for scope in request.scope.split(' ').filter(|scope| !scope.is_empty()) {
+        for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
             url = url.add_scope(Scope::new(scope.to_owned()));
         }
         for (name, value) in extra {
@@ -112,16 +143,19 @@ impl OAuthClient {
     }
 
     /// Exchanges an authorization code.
-    pub(crate) fn exchange(
+    pub(super) fn exchange(
         &self,
         code: &str,
         request: &AuthorizationRequest,
     ) -> BoxFuture<'static, Result<TokenResponse, ProviderError>> {
         let verifier = PkceCodeVerifier::new(request.pkce_verifier.expose().clone());
         let code = AuthorizationCode::new(code.to_owned());
-        let Self { inner, caller } = self.clone();
+        let (Self { inner, caller, .. }, proof) = (self.clone(), self.assertion());
         async move {
-            let request = inner.exchange_code(code).set_pkce_verifier(verifier);
+            let mut request = inner.exchange_code(code).set_pkce_verifier(verifier);
+            for (name, value) in proof {
+                request = request.add_extra_param(name, value);
+            }
             let tokens = request.request_async(&caller).await.map_err(token_error)?;
             TokenResponse::try_from(tokens)
         }
@@ -129,14 +163,17 @@ impl OAuthClient {
     }
 
     /// Renews by refresh token, which stays good unless there is a new one (RFC 6749 section 6).
-    pub(crate) fn refresh(
+    pub(super) fn refresh(
         &self,
         refresh_token: &str,
     ) -> BoxFuture<'static, Result<TokenResponse, ProviderError>> {
         let token = RefreshToken::new(refresh_token.to_owned());
-        let Self { inner, caller } = self.clone();
+        let (Self { inner, caller, .. }, proof) = (self.clone(), self.assertion());
         async move {
-            let request = inner.exchange_refresh_token(&token);
+            let mut request = inner.exchange_refresh_token(&token);
+            for (name, value) in proof {
+                request = request.add_extra_param(name, value);
+            }
             let tokens = request.request_async(&caller).await.map_err(token_error)?;
             let mut tokens = TokenResponse::try_from(tokens)?;
             tokens
@@ -208,6 +245,7 @@ impl From<TokenResponse> for Grant {
             refresh_token: tokens.refresh_token,
             scope: tokens.scope,
             expires_in: tokens.expires_in,
+            sign_out_hint: None,
         }
     }
 }

@@ -19,6 +19,12 @@ pub(crate) fn token() -> String {
     encoding::base64url(&bytes::<32>())
 }
 
+/// For signatures, which draw for themselves.
+#[cfg(feature = "sign-in")]
+pub(crate) fn source() -> aws_lc_rs::rand::SystemRandom {
+    aws_lc_rs::rand::SystemRandom::new()
+}
+
 /// A random UUID (version 4), the form Backstage gives its key ids.
 pub(crate) fn uuid() -> String {
     let mut b = bytes::<16>();

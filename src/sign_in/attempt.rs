@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{Inner, SignInError};
 use crate::clock::Timestamp;
@@ -40,6 +41,14 @@ pub(super) struct Attempt {
     pub(super) origin: String,
     /// Set in the redirect flow: where to return to.
     pub(super) return_to: Option<String>,
+    #[serde(skip)]
+    pub(super) login_hint: Option<String>,
+    /// Whether the provider's answer is a request from another site.
+    #[serde(default)]
+    across_sites: bool,
+    /// Whether it is over, and only tells where it led.
+    #[serde(default)]
+    pub(super) done: bool,
     began: u64,
 }
 
@@ -60,8 +69,28 @@ impl Attempt {
             scope,
             origin,
             return_to,
+            login_hint: None,
+            across_sites: false,
+            done: false,
             began: now.as_unix(),
         }
+    }
+
+    /// The page that it returns to, in the redirect flow.
+    pub(super) fn led_to(&self) -> Option<Url> {
+        let url = self.return_to.as_deref();
+        url.and_then(|url| Url::parse(url).ok())
+    }
+
+    /// Expects the provider's answer as a form from another site.
+    pub(super) fn across_sites(mut self, wanted: bool) -> Self {
+        self.across_sites = wanted;
+        self
+    }
+
+    pub(super) fn expecting(mut self, login_hint: Option<String>) -> Self {
+        self.login_hint = login_hint;
+        self
     }
 
     pub(super) fn request(&self) -> AuthorizationRequest {
@@ -70,6 +99,7 @@ impl Attempt {
             nonce: self.nonce.clone(),
             pkce_verifier: Secret::new(self.verifier.clone()),
             scope: self.scope.clone(),
+            login_hint: self.login_hint.clone(),
         }
     }
 
@@ -90,7 +120,7 @@ impl Attempt {
     ) -> Result<Vec<HeaderValue>, SignInError> {
         let name = cookie_name(sign_in, &self.state);
         let plain = serde_json::to_vec(self).unwrap_or_default();
-        let set = SetCookie::host(sign_in.rule);
+        let set = SetCookie::host(sign_in.rule).across_sites(self.across_sites);
         let sealed = set.seal(&sign_in.sealing, &name, &plain, LIFE, Cookies::of(present));
         let sealed = sealed.unwrap_or_default();
         let [line] = &sealed[..] else {
@@ -120,6 +150,39 @@ impl Attempt {
         (ours && attempt.provider == provider && age < LIFE).then_some(attempt)
     }
 
+    /// The cookie in its place once it is over: where it led, for whoever comes by the same way again. Those of attempts
+    /// that were over before go: it is the last way that people go back.
+    pub(super) fn settle(&self, sign_in: &Inner, headers: &HeaderMap) -> Vec<HeaderValue> {
+        let over = Self {
+            nonce: String::new(),
+            verifier: String::new(),
+            state: self.state.clone(),
+            provider: self.provider.clone(),
+            environment: self.environment.clone(),
+            scope: String::new(),
+            origin: self.origin.clone(),
+            return_to: self.return_to.clone(),
+            login_hint: None,
+            across_sites: self.across_sites,
+            done: true,
+            began: self.began,
+        };
+        let name = cookie_name(sign_in, &self.state);
+        let plain = serde_json::to_vec(&over).unwrap_or_default();
+        let age = sign_in.clock.now().since(Timestamp::from_unix(self.began));
+        let left = LIFE.saturating_sub(age);
+        let set = SetCookie::host(sign_in.rule).across_sites(self.across_sites);
+        let sealed = set.seal(&sign_in.sealing, &name, &plain, left, Cookies::of(headers));
+        let mut lines = sealed.unwrap_or_default();
+        let others = present(sign_in, headers);
+        let others = others.iter().filter(|other| {
+            other.name != name.as_str() && other.attempt.as_ref().is_some_and(|a| a.done)
+        });
+        let expire = SetCookie::host(sign_in.rule);
+        lines.extend(others.map(|other| expire.expire(other.name)));
+        lines
+    }
+
     /// Clears the cookie of `state`.
     pub(super) fn clear(sign_in: &Inner, headers: &HeaderMap, state: &str) -> Vec<HeaderValue> {
         SetCookie::host(sign_in.rule).clear(&cookie_name(sign_in, state), Cookies::of(headers))
@@ -134,38 +197,53 @@ fn cookie_name(sign_in: &Inner, state: &str) -> CookieName {
     CookieName::host(sign_in.rule, &format!("{PREFIX}{}", handle(state)))
 }
 
-/// The lines that clear the oldest attempts, and whatever bears their name without being one, so that another of
-/// `length` bytes has room.
-fn evict(sign_in: &Inner, present: &HeaderMap, length: usize) -> Vec<HeaderValue> {
+/// An attempt's cookie, as a browser brought it, or what bears its name without being one.
+struct Present<'h> {
+    name: &'h str,
+    size: usize,
+    attempt: Option<Attempt>,
+}
+
+fn present<'h>(sign_in: &Inner, headers: &'h HeaderMap) -> Vec<Present<'h>> {
     let prefix = CookieName::host(sign_in.rule, PREFIX);
     let is_handle = |id: &str| {
         id.bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    let attempts = Cookies::of(present)
+    Cookies::of(headers)
         .iter()
         .take(MAX_SEEN)
-        .filter(|(name, _)| name.strip_prefix(prefix.as_str()).is_some_and(is_handle));
-    let mut attempts: Vec<(u64, &str, usize)> = attempts
+        .filter(|(name, _)| name.strip_prefix(prefix.as_str()).is_some_and(is_handle))
         .map(|(name, value)| {
             let opened = sign_in.sealing.open(name, value).ok();
-            let attempt = opened.and_then(|plain| serde_json::from_slice::<Attempt>(&plain).ok());
-            let began = attempt.map_or(0, |attempt| attempt.began);
-            (began, name, name.len() + value.len() + 3)
+            Present {
+                name,
+                size: name.len() + value.len() + 3,
+                attempt: opened.and_then(|plain| serde_json::from_slice(&plain).ok()),
+            }
         })
-        .collect();
-    attempts.sort_by_key(|(began, ..)| std::cmp::Reverse(*began));
+        .collect()
+}
+
+/// The lines that clear the oldest attempts, those that are over before others, and whatever bears their name without
+/// being one, so that another of `length` bytes has room.
+fn evict(sign_in: &Inner, headers: &HeaderMap, length: usize) -> Vec<HeaderValue> {
+    let mut attempts = present(sign_in, headers);
+    attempts.sort_by_key(|present| {
+        let attempt = present.attempt.as_ref();
+        std::cmp::Reverse(attempt.map(|attempt| (!attempt.done, attempt.began)))
+    });
     // The youngest stay, as long as there is room.
     let mut bytes = length;
     let kept = attempts
         .iter()
         .take(MAX_PER_BROWSER - 1)
-        .take_while(|(began, _, size)| {
-            bytes += size;
-            *began > 0 && bytes <= MAX_BYTES
+        .take_while(|present| {
+            bytes += present.size;
+            present.attempt.is_some() && bytes <= MAX_BYTES
         });
     let kept = kept.count();
     let set = SetCookie::host(sign_in.rule);
     let surplus = attempts[kept..].iter();
-    surplus.map(|(_, name, _)| set.expire(name)).collect()
+    surplus.map(|present| set.expire(present.name)).collect()
 }

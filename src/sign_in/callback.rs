@@ -18,6 +18,13 @@ pub(crate) struct Completion {
     pub(crate) cookies: Vec<HeaderValue>,
 }
 
+/// What is found of the attempt that a state is the handle of.
+enum Taken {
+    Fresh(Attempt),
+    /// It was completed, or there is none: where it led, as far as that is known.
+    Over(Option<Url>),
+}
+
 pub(crate) enum End {
     /// To the page that began the redirect flow.
     Redirect(Url),
@@ -63,16 +70,23 @@ impl Inner {
             Err(error) => return failed(error),
         };
         let mut cookies = Attempt::clear(self, headers, &state);
+        let cleared = cookies.len();
         let attempt = match self.take_attempt(provider, &state, params, headers).await {
-            Ok(Some(attempt)) => attempt,
+            Ok(Taken::Fresh(attempt)) => attempt,
             // A stale tab, or the Back button: whoever has a session has nothing to lose (LF-03, LF-27).
-            Ok(None) if self.has_live_session(headers).await => {
+            Ok(Taken::Over(led_to)) if self.has_live_session(headers).await => {
+                // The way back may be gone more than once.
+                let cookies = match led_to {
+                    Some(_) => Vec::new(),
+                    None => cookies,
+                };
+                let to = led_to.unwrap_or_else(|| self.origins.app().clone());
                 return Completion {
-                    end: End::Redirect(self.origins.app().clone()),
+                    end: End::Redirect(to),
                     cookies,
                 };
             }
-            Ok(None) => {
+            Ok(Taken::Over(_)) => {
                 let error = SignInError::input(
                     "This sign-in was not begun in this browser, or too long ago",
                 )
@@ -90,10 +104,17 @@ impl Inner {
             }
         };
         match self.complete(&attempt, params, headers, &mut cookies).await {
-            Ok(response) => Completion {
-                end: success(attempt, response),
-                cookies,
-            },
+            Ok(response) => {
+                if attempt.return_to.is_some() {
+                    // In place of the lines that clear it, which came first.
+                    cookies.drain(..cleared);
+                    cookies.extend(attempt.settle(self, headers));
+                }
+                Completion {
+                    end: success(attempt, response),
+                    cookies,
+                }
+            }
             Err(error) => {
                 tracing::info!(target: "tower_identity", provider, error = ?error.message(), detail = ?error.detail(), "sign-in failed");
                 Completion {
@@ -104,26 +125,32 @@ impl Inner {
         }
     }
 
-    /// The attempt of a state, once: the second to ask gets nothing.
+    /// The attempt of a state, once: the second to ask hears only where it led.
     async fn take_attempt(
         &self,
         provider: &str,
         state: &str,
         params: &Params,
         headers: &HeaderMap,
-    ) -> Result<Option<Attempt>, SignInError> {
+    ) -> Result<Taken, SignInError> {
         let Some(attempt) = Attempt::open(self, headers, state, provider) else {
-            return Ok(None);
+            return Ok(Taken::Over(None));
         };
+        if attempt.done {
+            return Ok(Taken::Over(attempt.led_to()));
+        }
         // Without a code there is nothing to use twice, and nothing that a stranger could fill the store with.
         if !matches!(params.get("code"), Ok(Some(_))) {
-            return Ok(Some(attempt));
+            return Ok(Taken::Fresh(attempt));
         }
         let first = self
             .store
             .put_if_absent(&attempt.used_key(), b"", attempt::LIFE)
             .await?;
-        Ok(first.then_some(attempt))
+        Ok(match first {
+            true => Taken::Fresh(attempt),
+            false => Taken::Over(attempt.led_to()),
+        })
     }
 
     async fn has_live_session(&self, headers: &HeaderMap) -> bool {
@@ -325,11 +352,7 @@ pub(super) fn shown_profile(profile: &ProviderProfile) -> Profile {
 }
 
 fn success(attempt: Attempt, response: Value) -> End {
-    match attempt
-        .return_to
-        .as_deref()
-        .and_then(|url| Url::parse(url).ok())
-    {
+    match attempt.led_to() {
         Some(url) => End::Redirect(url),
         None => End::Frame {
             message: json!({ "type": "authorization_response", "response": response }),
@@ -339,11 +362,7 @@ fn success(attempt: Attempt, response: Value) -> End {
 }
 
 fn failure(attempt: Attempt, error: &SignInError) -> End {
-    match attempt
-        .return_to
-        .as_deref()
-        .and_then(|url| Url::parse(url).ok())
-    {
+    match attempt.led_to() {
         Some(mut url) => {
             let others: Vec<(String, String)> = url
                 .query_pairs()

@@ -10,7 +10,7 @@ use super::{Entry, GuestEntry, ProxyEntry, Resolver};
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
 use crate::http_client::Outward;
-use crate::provider::{Built, Context, Guest, ProviderConfig};
+use crate::provider::{Built, Context, Guest, Kind, ProviderConfig};
 
 /// A person stays signed in for at most this long unless told, however often the session is renewed.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -100,8 +100,8 @@ pub(super) fn build(
     let mut everybody = Everybody::default();
     let mut ids = Ids::default();
     for new in configured {
-        let is_guest = matches!(new.config, ProviderConfig::Guest(_));
-        if let Err(reason) = ids.add(&new.id, is_guest) {
+        let kind = new.config.configured().kind();
+        if let Err(reason) = ids.add(&new.id, matches!(kind, Kind::Guest(_))) {
             mistakes.push(new.mistake(reason));
             continue;
         }
@@ -109,13 +109,13 @@ pub(super) fn build(
             everybody.order.push(new.id.as_str().into());
         }
         let twice = || Err(new.mistake("given twice"));
-        let added = match &new.config {
-            ProviderConfig::Guest(config) => match everybody.guest.replace(place.guest(config)) {
+        let added = match kind {
+            Kind::Guest(config) => match everybody.guest.replace(place.guest(config)) {
                 Some(_) => twice(),
                 None => Ok(()),
             },
             // One id is either a proxy's or that of a provider with pages.
-            config if config.is_proxy() && everybody.providers.contains_key(&*new.id) => twice(),
+            Kind::Proxy if everybody.providers.contains_key(&*new.id) => twice(),
             _ if everybody.proxies.contains_key(&*new.id) => twice(),
             _ => place.add(new, &mut everybody),
         };
@@ -135,7 +135,8 @@ impl Place<'_> {
 
     fn add(&self, new: &NewProvider, everybody: &mut Everybody) -> Result<(), ConfigMistake> {
         let default = format!("{}/{}/handler/frame", self.base_url, new.id);
-        let redirect_uri = callback_url(new.config.callback_url().unwrap_or(&default))
+        let config = new.config.configured();
+        let redirect_uri = callback_url(config.callback_url().unwrap_or(&default))
             .map_err(|reason| new.mistake_at("callbackUrl", reason))?;
         let context = Context {
             redirect_uri,
@@ -143,11 +144,10 @@ impl Place<'_> {
             clock: self.clock.clone(),
         };
         let environment = new.environment.as_deref().unwrap_or(self.environment);
-        let is_proxy = new.config.is_proxy();
-        let built = new.config.build(context).map_err(|mistake| {
-            let key = match is_proxy {
-                true => mistake.key().to_owned(),
-                false => format!("{environment}.{}", mistake.key()),
+        let built = config.build(context).map_err(|mistake| {
+            let key = match config.kind() {
+                Kind::Page => format!("{environment}.{}", mistake.key()),
+                Kind::Proxy | Kind::Guest(_) => mistake.key().to_owned(),
             };
             new.mistake_at(&key, mistake.message())
         })?;

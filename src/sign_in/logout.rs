@@ -40,14 +40,16 @@ impl Inner {
         }
         let mut body = None;
         if let Some(entry) = entry {
-            if let Some(token) = self.renewal(provider, headers).map(Renewal::into_token) {
+            let (token, hint) = match self.renewal(provider, headers).map(Renewal::into_tokens) {
+                Some((token, hint)) => (Some(token), hint),
+                None => (None, None),
+            };
+            if let Some(token) = token {
                 revoke(&entry.provider, provider, token);
             }
-            let url = entry
-                .provider
-                .sign_out(self.origins.app())
-                .await
-                .filter(may_navigate_to);
+            let back_to = self.origins.app();
+            let url = entry.provider.sign_out(back_to, hint.as_ref()).await;
+            let url = url.filter(may_navigate_to);
             body = url.map(|url| json!({ "logoutUrl": url.as_str() }));
         }
         Ok(Answer { body, cookies })

@@ -40,6 +40,7 @@ use self::renewals::Renewals;
 #[cfg(feature = "app-config")]
 pub(crate) use self::resolver::names;
 pub use self::resolver::{ResolvedUser, Resolver, ResolverContext, ResolverError, SignInInfo};
+pub(crate) use self::start::Started;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::credential::{CookieName, SetCookie, SiteRule};
@@ -219,6 +220,13 @@ impl SignIn {
 impl Inner {
     pub(crate) fn tokens(&self) -> &TokenIssuer {
         &self.tokens
+    }
+
+    /// Begins to learn where the providers are.
+    pub(crate) fn warm_up(&self) {
+        for entry in self.providers.values().flat_map(HashMap::values) {
+            entry.provider.warm_up();
+        }
     }
 
     pub(crate) fn verifier(&self) -> &JwtVerifier {

@@ -10,8 +10,7 @@ use super::logout::revoke;
 use super::resolver::{ResolvedUser, SignInInfo, resolve};
 use super::{Entry, Inner, Params, SignInError, SignInErrorKind};
 use crate::catalog::{CatalogError, UserQuery};
-use crate::credential::Cookies;
-use crate::credential::PeerAddress;
+use crate::credential::{Cookies, PeerAddress};
 use crate::identity::EntityRef;
 use crate::provider::{Grant, ProviderErrorKind};
 use crate::secret::Secret;
@@ -26,6 +25,9 @@ pub(super) struct Renewal {
     /// The provider's name for the person: a refresh must not change them (RF-07).
     subject: String,
     person: Option<Person>,
+    /// What the provider wants to see again when the person signs out.
+    #[serde(default)]
+    sign_out_hint: Option<String>,
     pub(super) family: Family,
 }
 
@@ -49,8 +51,9 @@ impl From<SignInError> for Failure {
 }
 
 impl Renewal {
-    pub(super) fn into_token(self) -> Secret<String> {
-        Secret::new(self.token)
+    /// The refresh token, and the hint for the provider's own sign-out.
+    pub(super) fn into_tokens(self) -> (Secret<String>, Option<Secret<String>>) {
+        (self.token.into(), self.sign_out_hint.map(Secret::new))
     }
 }
 
@@ -283,6 +286,7 @@ impl Inner {
         let life = parts.family.ends_at().since(self.clock.now());
         let present = Cookies::of(headers);
         if let Some(token) = &grant.refresh_token {
+            let hint = grant.sign_out_hint.as_ref();
             let (name, set) = self.provider_cookie(parts.provider, "refresh-token");
             let renewal = Renewal {
                 token: token.expose().clone(),
@@ -290,6 +294,7 @@ impl Inner {
                 scope: parts.scope.clone(),
                 subject: parts.subject.to_owned(),
                 person: resolved.map(ResolvedUser::person),
+                sign_out_hint: hint.map(|hint| hint.expose().clone()),
                 family: parts.family.clone(),
             };
             let plain = Zeroizing::new(serde_json::to_vec(&renewal).unwrap_or_default());

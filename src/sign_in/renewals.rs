@@ -145,14 +145,11 @@ mod tests {
                     refresh_token: Some(format!("token-{}", used + 1).into()),
                     scope: None,
                     expires_in: None,
+                    sign_out_hint: None,
                 };
                 Ok((None, grant))
             }
             .boxed()
-        }
-
-        fn sign_out<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Option<Url>> {
-            ready(None).boxed()
         }
 
         fn required_scopes(&self) -> &'static [&'static str] {

@@ -170,5 +170,5 @@ async fn lo_02_signing_out_never_leads_to_plain_http() {
     let logout = format!("{}/api/auth/oidc/logout?env=development", house.url);
     let answer = browser.ajax(Method::POST, &logout).await;
     assert_eq!((answer.status.as_u16(), &*answer.body), (200, ""));
-    assert_eq!(lies[0].told(), 1);
+    assert!(lies[0].told() > 0);
 }

@@ -36,8 +36,10 @@ async fn lf_12_userinfo_that_is_none_is_refused() {
         (body(USERINFO, "<html>"), SHAPE),
         (body(USERINFO, ""), SHAPE),
         (content_type(USERINFO, "text/html"), TYPE),
-        // Signed or encrypted userinfo was not asked for.
-        (content_type(USERINFO, "application/jwt"), TYPE),
+        (
+            content_type(USERINFO, "application/jwt"),
+            "userinfo: not a signed token",
+        ),
         (padded(USERINFO), "answered more than 1 MiB"),
         (status(USERINFO, 401), STATUS),
         (status(USERINFO, 500), STATUS),

@@ -21,7 +21,7 @@ use crate::layer::plugin::{Endpoint, Plugin};
 use crate::rejection::{Challenge, RejectionKind};
 use crate::secret::random;
 use crate::sign_in::{
-    Completion, End, Failure, Inner, Params, SignIn, SignInError, SignInErrorKind,
+    Completion, End, Failure, Inner, Params, SignIn, SignInError, SignInErrorKind, Started,
 };
 
 /// A form of ours is never larger.
@@ -50,9 +50,9 @@ where
         parts.headers.insert(HOST, host);
     }
     async move {
-        // Only a callback by form has a body that anybody reads (OAuth 2.0 Form Post Response Mode).
+        // Only these have a body that anybody reads (OAuth 2.0 Form Post Response Mode, OpenID Connect Core section 4).
         let form = match &route {
-            Route::Callback(_) if parts.method == Method::POST => {
+            Route::Callback(_) | Route::Initiate(_) if parts.method == Method::POST => {
                 let read = Limited::new(body, MAX_FORM).collect();
                 match tokio::time::timeout(FORM_DEADLINE, read).await {
                     Ok(Ok(body)) => body.to_bytes(),
@@ -79,18 +79,23 @@ async fn respond(
     let engine = sign_in.inner();
     let headers = &parts.headers;
     let query = Params::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let params = match form.is_empty() {
+        true => query,
+        false => Params::parse(form),
+    };
     let get = parts.method == Method::GET;
     let post = parts.method == Method::POST;
     // What anybody may read has a head as well (RFC 9110 section 9.3.2).
     let read = get || parts.method == Method::HEAD;
     let result: Result<Response<Bytes>, Failure> = match route {
         Route::Start(named) if get => {
-            match engine.start(engine.id_of(named), &query, headers).await {
-                Ok(started) => Ok(redirect(started.location.as_str(), started.cookies, get)),
-                // A person sees this one.
-                Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
-                Err(error) => Err(error.into()),
-            }
+            let started = engine.start(engine.id_of(named), &params, headers).await;
+            started_or_failed(started, headers, get)
+        }
+        Route::Initiate(named) if get || post => {
+            let id = engine.id_of(named);
+            let started = engine.initiate(id, &params, headers).await;
+            started_or_failed(started, headers, get)
         }
         // A prefetch, like a HEAD, must not spend the code (LF-26).
         Route::Callback(_)
@@ -99,11 +104,6 @@ async fn respond(
             Err(SignInError::not_allowed("A sign-in is not prefetched").into())
         }
         Route::Callback(named) if get || post => {
-            let params = if form.is_empty() {
-                query
-            } else {
-                Params::parse(form)
-            };
             let id = engine.id_of(named);
             match engine.callback(id, &params, headers).await {
                 Ok(end) => Ok(completion(end, get)),
@@ -114,14 +114,14 @@ async fn respond(
         Route::Refresh(named) if get || post => engine
             .refresh(
                 engine.id_of(named),
-                &query,
+                &params,
                 headers,
                 parts.extensions.get().copied(),
             )
             .await
             .map(session_answer),
         Route::Logout(named) if post => engine
-            .logout(engine.id_of(named), &query, headers)
+            .logout(engine.id_of(named), &params, headers)
             .await
             .map(session_answer),
         Route::Jwks if read => match engine.tokens().jwks().await {
@@ -138,6 +138,7 @@ async fn respond(
         Route::OfPlugin(path) => of_plugin(engine, plugin, path, parts).await,
         Route::Root => return bare_not_found(),
         Route::Start(named)
+        | Route::Initiate(named)
         | Route::Callback(named)
         | Route::Refresh(named)
         | Route::Logout(named)
@@ -184,6 +185,20 @@ fn bare_not_found() -> Response<Bytes> {
 fn unknown(provider: &str) -> Failure {
     let sentence = "There is no such way to sign in here";
     SignInError::not_found("Unknown auth provider ", provider, "", sentence).into()
+}
+
+/// To the provider, or a page that says why not.
+fn started_or_failed(
+    started: Result<Started, SignInError>,
+    headers: &HeaderMap,
+    get: bool,
+) -> Result<Response<Bytes>, Failure> {
+    match started {
+        Ok(started) => Ok(redirect(started.location.as_str(), started.cookies, get)),
+        // A person sees this one.
+        Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn is_page(headers: &HeaderMap) -> bool {

@@ -58,8 +58,10 @@ pub struct OAuthCallbackService<S> {
 }
 
 impl OAuthCallbackLayer {
-    /// Answers for this sign-in.
+    /// Answers for this sign-in. On a Tokio runtime it begins to learn where the providers are, so that the first person
+    /// need not wait; what can't be learned now is asked for again and again, and keeps no other provider waiting.
     pub fn new(sign_in: SignIn) -> Self {
+        sign_in.inner().warm_up();
         Self {
             plugin: Arc::new(as_plugin(&sign_in)),
             sign_in,

@@ -4,6 +4,8 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Start(String),
+    /// Third-party-initiated login (OpenID Connect Core section 4).
+    Initiate(String),
     Callback(String),
     Refresh(String),
     Logout(String),
@@ -38,6 +40,7 @@ impl Route {
             [".backstage", ..] => Self::OfPlugin(format!("/{}", segments.join("/"))),
             [""] => Self::Root,
             [_, "start"] => Self::Start(provider),
+            [_, "initiate"] => Self::Initiate(provider),
             [_, "handler", "frame"] => Self::Callback(provider),
             [_, "refresh"] => Self::Refresh(provider),
             [_, "logout"] => Self::Logout(provider),

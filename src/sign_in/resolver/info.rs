@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::ResolverError;
 use crate::provider::ProviderProfile;
+
+/// A longer list of groups is an error (CL-12).
+const MAX_GROUPS: usize = 10_000;
 
 /// A person as their provider describes them, for a [`Resolver`](super::Resolver) of your own.
 ///
@@ -73,6 +77,34 @@ impl SignInInfo {
         self.profile().claims.get(name)
     }
 
+    /// The groups that the provider says the person is in (the claim `groups`), or `None` if it says nothing of groups.
+    ///
+    /// # Errors
+    ///
+    /// If it says that there are too many for a token and leaves them out, as Microsoft Entra does; if there are more than
+    /// 10,000; or if the claim is no list of names. That ends the sign-in: it is never the same as being in none.
+    pub fn groups(&self) -> Result<Option<Vec<&str>>, ResolverError> {
+        let claims = &self.profile().claims;
+        let elsewhere = claims.get("_claim_names").and_then(Value::as_object);
+        let left_out = elsewhere.is_some_and(|names| names.contains_key("groups"))
+            || claims
+                .get("hasgroups")
+                .is_some_and(|has| *has != Value::Bool(false));
+        if left_out {
+            let sentence = "This account is in more groups than the identity provider tells";
+            return Err(ResolverError::denied(sentence));
+        }
+        let unreadable = || ResolverError::denied("This account's groups can't be read");
+        match claims.get("groups") {
+            None => Ok(None),
+            Some(Value::Array(groups)) if groups.len() <= MAX_GROUPS => {
+                let names: Option<Vec<_>> = groups.iter().map(Value::as_str).collect();
+                names.map(Some).ok_or_else(unreadable)
+            }
+            Some(_) => Err(unreadable()),
+        }
+    }
+
     pub(in crate::sign_in) fn profile(&self) -> &ProviderProfile {
         &self.0.profile
     }
@@ -84,5 +116,43 @@ impl fmt::Debug for SignInInfo {
             .field("provider", &self.provider())
             .field("subject", &self.subject())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cl_12_groups_that_are_left_out_are_never_none() {
+        let groups = |claims: Value| {
+            let claims = claims.as_object().cloned().unwrap();
+            let profile = ProviderProfile {
+                claims,
+                ..ProviderProfile::default()
+            };
+            let info = SignInInfo::new("microsoft", profile);
+            let groups = info.groups();
+            groups.map(|groups| groups.map(|groups| groups.len()))
+        };
+        assert_eq!(groups(json!({})), Ok(None));
+        assert_eq!(groups(json!({ "groups": [] })), Ok(Some(0)));
+        assert_eq!(groups(json!({ "groups": ["a", "b"] })), Ok(Some(2)));
+        assert_eq!(groups(json!({ "hasgroups": false })), Ok(None));
+        let many: Vec<String> = (0..=MAX_GROUPS).map(|i| i.to_string()).collect();
+        for claims in [
+            json!({ "_claim_names": { "groups": "src1" }, "_claim_sources": { "src1": { "endpoint": "https://x" } } }),
+            json!({ "_claim_names": { "groups": "src1" }, "groups": [] }),
+            json!({ "hasgroups": true }),
+            json!({ "hasgroups": "true", "groups": ["a"] }),
+            json!({ "groups": "a" }),
+            json!({ "groups": ["a", 1] }),
+            json!({ "groups": null }),
+            json!({ "groups": many }),
+        ] {
+            assert!(groups(claims.clone()).is_err(), "{claims}");
+        }
     }
 }

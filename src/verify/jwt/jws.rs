@@ -139,6 +139,23 @@ impl Header {
 }
 
 impl Algorithm {
+    /// Its name (RFC 7518 section 3.1, RFC 8037 section 3.1).
+    #[cfg(feature = "sign-in")]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
     /// Compared byte by byte: `none` in any spelling is not there to be found.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Some(match name {

@@ -1,0 +1,166 @@
+//! This app as a provider knows it: its id, and how it proves to be the one (RFC 6749 section 2.3, RFC 7523).
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Request, Uri};
+use url::form_urlencoded::{Serializer, byte_serialize};
+use zeroize::Zeroizing;
+
+use super::{ClientKey, ProviderError};
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::secret::encoding::base64;
+
+/// What a signed assertion is called on the wire (RFC 7523 section 2.2).
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What the app has to show: a secret, or a key to sign with.
+///
+/// A secret converts by itself: `Oidc::new(url, "client-id", "client-secret")`; and so does a [`ClientKey`].
+#[derive(Clone)]
+pub struct ClientCredential(Shown);
+
+#[derive(Clone)]
+enum Shown {
+    Secret(Secret<String>),
+    Key(ClientKey),
+}
+
+/// How the app's secret is sent to the token endpoint (OpenID Connect Core section 9). A key is never sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`.
+    #[default]
+    Basic,
+    /// `client_secret_post`.
+    Post,
+}
+
+/// The app at one provider.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) proof: Proof,
+}
+
+/// How it proves to be the one.
+#[derive(Clone)]
+pub(super) enum Proof {
+    Basic(Secret<String>),
+    Post(Secret<String>),
+    Key(ClientKey),
+}
+
+impl Client {
+    pub(super) fn new(
+        id: impl Into<String>,
+        credential: ClientCredential,
+        method: ClientAuthentication,
+    ) -> Self {
+        let proof = match (credential.0, method) {
+            (Shown::Secret(secret), ClientAuthentication::Basic) => Proof::Basic(secret),
+            (Shown::Secret(secret), ClientAuthentication::Post) => Proof::Post(secret),
+            (Shown::Key(key), _) => Proof::Key(key),
+        };
+        let id = id.into();
+        Self { id, proof }
+    }
+
+    /// A form for an endpoint of the provider, with the proof in it or beside it. `audience` is the provider.
+    pub(super) fn post(
+        &self,
+        endpoint: &Uri,
+        (audience, clock): (&str, &Clock),
+        form: &[(&str, &str)],
+    ) -> Result<Request<Bytes>, ProviderError> {
+        let mut body = Serializer::new(String::new());
+        body.extend_pairs(form);
+        let mut request = Request::post(endpoint)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json");
+        match &self.proof {
+            Proof::Basic(secret) => {
+                request = request.header(AUTHORIZATION, basic(&self.id, secret.expose())?);
+            }
+            Proof::Post(secret) => {
+                body.append_pair("client_id", &self.id)
+                    .append_pair("client_secret", secret.expose());
+            }
+            Proof::Key(key) => {
+                body.append_pair("client_id", &self.id)
+                    .append_pair("client_assertion_type", ASSERTION_TYPE)
+                    .append_pair("client_assertion", &key.assert(&self.id, audience, clock));
+            }
+        }
+        let request = request.body(Bytes::from(body.finish()));
+        request.map_err(|_| ProviderError::invalid("the endpoint can't be called like that"))
+    }
+}
+
+/// `client_secret_basic`: both halves are form-encoded before they are joined (RFC 6749 section 2.3.1).
+fn basic(id: &str, secret: &str) -> Result<HeaderValue, ProviderError> {
+    let [id, secret] = [id, secret].map(|text| byte_serialize(text.as_bytes()).collect::<String>());
+    let credentials = Zeroizing::new(format!("{id}:{secret}"));
+    let value = HeaderValue::try_from(format!("Basic {}", base64(credentials.as_bytes())));
+    let mut value = value.map_err(|_| ProviderError::invalid("the secret is too long"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+// ===== impl ClientCredential =====
+
+impl From<Secret<String>> for ClientCredential {
+    fn from(secret: Secret<String>) -> Self {
+        Self(Shown::Secret(secret))
+    }
+}
+
+impl From<String> for ClientCredential {
+    fn from(secret: String) -> Self {
+        Secret::from(secret).into()
+    }
+}
+
+impl From<&str> for ClientCredential {
+    fn from(secret: &str) -> Self {
+        Secret::from(secret).into()
+    }
+}
+
+impl From<&Secret<String>> for ClientCredential {
+    fn from(secret: &Secret<String>) -> Self {
+        secret.clone().into()
+    }
+}
+
+impl From<ClientKey> for ClientCredential {
+    fn from(key: ClientKey) -> Self {
+        Self(Shown::Key(key))
+    }
+}
+
+impl std::fmt::Debug for ClientCredential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Shown::Secret(_) => f.write_str("[redacted]"),
+            Shown::Key(key) => key.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lf_24_both_halves_of_basic_credentials_are_form_encoded() {
+        // RFC 6749's own encoding, of what a colon or a plus would spoil.
+        let value = basic("a:b c", "p+q/\u{e4}").unwrap();
+        assert!(value.is_sensitive());
+        assert_eq!(
+            value,
+            format!("Basic {}", base64(b"a%3Ab+c:p%2Bq%2F%C3%A4")).as_str()
+        );
+    }
+}
