@@ -193,8 +193,13 @@ impl Rules for Ways {
         let foreign = |reason: &str| Err(ProviderError::foreign(reason));
         let tenant = claims.get("tid").and_then(Value::as_str);
         let Some(tenant) = tenant.filter(|tenant| is_uuid(tenant)) else {
-            return foreign("the ID token names no tenant (tid)");
+            return foreign("ID token: its iss is not the provider's: it names no tenant (tid)");
         };
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        let end = format!("/{tenant}/v2.0");
+        if !issuer.is_some_and(|issuer| issuer.ends_with(&end)) {
+            return foreign("ID token: its iss is not the provider's for its tenant (tid)");
+        }
         if self.tenant == Tenant::Organizations && tenant == PERSONAL {
             return foreign("a personal account, and only organisations are let in (tid)");
         }

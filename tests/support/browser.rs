@@ -73,6 +73,13 @@ impl Browser {
             .await
     }
 
+    #[allow(dead_code)]
+    pub(crate) async fn post_form(&self, url: &str, form: &str) -> Answer {
+        let request = Request::post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let body = Full::from(form.to_owned());
+        self.send(request.body(body).unwrap()).await
+    }
+
     pub(crate) async fn ajax(&self, method: Method, url: &str) -> Answer {
         let request = Request::builder()
             .method(method)

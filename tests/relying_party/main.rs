@@ -7,6 +7,7 @@
 mod browser;
 mod callback;
 mod client;
+mod conformance;
 mod discovery;
 mod github;
 mod id_token;
