@@ -8,14 +8,19 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::via_proxy::Connector;
 use super::{HttpClient, HttpError, HttpErrorKind, MAX_BODY};
 
 /// An [`HttpClient`] of hyper and rustls. It verifies TLS with the platform's own trust store,
 /// so that private certificate authorities work, and follows no redirect.
+///
+/// Calls beyond this machine go through the proxy that the environment names (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, in
+/// either case), an `http://` one: a tunnel, so that TLS is verified all the same.
 #[derive(Clone, Debug)]
-pub struct HyperClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HyperClient(Client<HttpsConnector<Connector>, Full<Bytes>>);
 
 impl HyperClient {
     /// A client with its own pool of connections.
@@ -38,7 +43,7 @@ impl HyperClient {
             })?
             .https_or_http()
             .enable_http1()
-            .wrap_connector(http);
+            .wrap_connector(Connector::new(http, Matcher::from_env()));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(std::time::Duration::from_secs(30))

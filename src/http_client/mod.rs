@@ -17,6 +17,7 @@ use crate::secret::Secret;
 
 mod hyper_client;
 mod url_rule;
+mod via_proxy;
 
 pub use self::hyper_client::HyperClient;
 pub(crate) use self::url_rule::check_url;

@@ -5,6 +5,7 @@
 mod browser;
 mod door;
 mod load;
+mod outward;
 mod portal;
 mod server;
 mod small;
@@ -39,15 +40,31 @@ fn path(example: &str) -> PathBuf {
 impl Program {
     #[track_caller]
     fn start(example: &str, arguments: &[&str]) -> Self {
-        Self::try_start(example, arguments).unwrap_or_else(|said| panic!("{example}: {said}"))
+        Self::start_with(example, arguments, &[])
+    }
+
+    #[track_caller]
+    fn start_with(example: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let started = Self::try_start_with(example, arguments, variables);
+        started.unwrap_or_else(|said| panic!("{example}: {said}"))
     }
 
     /// Until it listens; or what it says instead, before it fails.
     #[track_caller]
     fn try_start(example: &str, arguments: &[&str]) -> Result<Self, String> {
+        Self::try_start_with(example, arguments, &[])
+    }
+
+    #[track_caller]
+    fn try_start_with(
+        example: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let path = path(example);
         let child = Command::new(&path)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
