@@ -68,8 +68,14 @@ fn github(block: &Section<'_>) -> Option<ProviderConfig> {
     let (id, secret) = client(block);
     let callback = callback(block);
     let enterprise = block.url("enterpriseInstanceUrl");
+    let organizations = block.string_list("allowedOrganizations");
+    let groups = block.boolean("organizationsAndTeams") == Some(true);
     let github = GitHub::new(id?, secret?);
     let github = with(github, enterprise, GitHub::with_enterprise_instance_url);
+    let mut github = with(github, organizations, GitHub::with_allowed_organizations);
+    if groups {
+        github = github.with_organizations_and_teams();
+    }
     Some(with(github, callback, GitHub::with_callback_url).into())
 }
 

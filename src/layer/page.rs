@@ -32,8 +32,8 @@ pub(crate) struct ErrorPage<'a> {
     pub(crate) sentence: &'a str,
     /// What the operator looks for in the log.
     pub(crate) reference: &'a str,
-    /// Where to try again, as a path of our own origin. Anything else gets no link.
-    pub(crate) try_again: Option<&'a str>,
+    /// The page to try again from: the portal's own, as it was configured. What is no web address gets no link.
+    pub(crate) try_again: &'a str,
 }
 
 /// The page for a failure that a person sees.
@@ -42,8 +42,8 @@ pub(crate) fn error_page(page: &ErrorPage<'_>) -> Page {
     let sentence = html_escape(page.sentence);
     let reference = html_escape(page.reference);
     let try_again = match page.try_again {
-        Some(path) if is_own_path(path) => {
-            format!("<p><a href=\"{}\">Try again</a></p>\n", html_escape(path))
+        url if is_web_address(url) => {
+            format!("<p><a href=\"{}\">Try again</a></p>\n", html_escape(url))
         }
         _ => String::new(),
     };
@@ -150,14 +150,12 @@ fn popup_script(response: &serde_json::Value, origin: &str) -> String {
     )
 }
 
-/// Whether a browser, too, takes `path` for one of our own origin.
-///
-/// Browsers read a backslash as a slash and skip tabs and line ends, so `/\host` and `/<tab>/host`
-/// lead to another host just as `//host` does.
-fn is_own_path(path: &str) -> bool {
-    path.starts_with('/')
-        && !path.starts_with("//")
-        && !path.contains(|c: char| c == '\\' || c.is_control())
+/// Whether a link may lead there: to a page, and not to a script.
+fn is_web_address(url: &str) -> bool {
+    ["https://", "http://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+        && !url.contains(char::is_control)
 }
 
 /// The source expression that allows exactly this inline text (CSP Level 3, section 2.3.1).
@@ -207,7 +205,7 @@ mod tests {
     const HOSTILE: &str = "</script><script>alert('1')</script>\"&\u{2028}\u{2029}\n\\";
     const REFERENCE: &str = "8f3a-77c1";
 
-    fn failure<'a>(sentence: &'a str, try_again: Option<&'a str>) -> Page {
+    fn failure<'a>(sentence: &'a str, try_again: &'a str) -> Page {
         error_page(&ErrorPage {
             title: "Sign-in did not finish",
             sentence,
@@ -260,16 +258,22 @@ mod tests {
             title: HOSTILE,
             sentence: HOSTILE,
             reference: HOSTILE,
-            try_again: Some("/\"><script>"),
+            try_again: "https://x/\"><script>",
         });
         assert!(!page.html.contains("<script"));
         assert!(!page.html.contains("alert('1')"));
-        assert!(page.html.contains("href=\"/&quot;&gt;&lt;script&gt;\""));
+        assert!(
+            page.html
+                .contains("href=\"https://x/&quot;&gt;&lt;script&gt;\"")
+        );
     }
 
     #[test]
     fn a_failure_page_says_what_to_do_and_how_to_ask_for_help() {
-        let page = failure("The window was open for too long.", Some("/login?a=1&b=2"));
+        let page = failure(
+            "The window was open for too long.",
+            "https://x/login?a=1&b=2",
+        );
         assert!(page.html.contains("<h1>Sign-in did not finish</h1>"));
         assert!(
             page.html
@@ -278,37 +282,31 @@ mod tests {
         assert!(page.html.contains("<code>8f3a-77c1</code>"));
         assert!(
             page.html
-                .contains("<a href=\"/login?a=1&amp;b=2\">Try again</a>")
+                .contains("<a href=\"https://x/login?a=1&amp;b=2\">Try again</a>")
         );
     }
 
     #[test]
-    fn a_failure_page_links_to_its_own_origin_only() {
-        for path in ["/", "/a/b?c=//d#e", "/api/auth/github/start?env=production"] {
-            assert!(failure("", Some(path)).html.contains("<a href"), "{path:?}");
+    fn a_failure_page_links_to_pages_only() {
+        for url in ["https://portal.example.com/", "http://localhost:7007/#a"] {
+            assert!(failure("", url).html.contains("<a href"), "{url:?}");
         }
-        for path in [
+        for url in [
             "",
-            "login",
+            "/",
             "//evil.test",
-            "/\\evil.test",
-            "/\t/evil.test",
-            "/\n/evil.test",
-            "https://evil.test/",
             "javascript:alert(1)",
-            " /",
+            "data:text/html,x",
+            " https://evil.test/",
+            "https://x/\nSet-Cookie:",
         ] {
-            assert!(
-                !failure("", Some(path)).html.contains("<a href"),
-                "{path:?}"
-            );
+            assert!(!failure("", url).html.contains("<a href"), "{url:?}");
         }
-        assert!(!failure("", None).html.contains("<a href"));
     }
 
     #[test]
     fn er_01_the_policy_of_a_failure_page_allows_its_style_and_nothing_else() {
-        let page = failure("", None);
+        let page = failure("", "");
         let style = source_hash(between(&page.html, "style"));
         assert_eq!(
             page.csp,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client::Client;
+use super::github_groups;
 use super::oauth_client::{Endpoints, OAuthClient, TokenResponse};
 use super::{
     AuthorizationRequest, Built, ClientAuthentication, Configured, Context, Grant, Provider,
@@ -34,6 +35,8 @@ pub struct GitHub {
     client_id: String,
     client_secret: Secret<String>,
     enterprise: Option<String>,
+    organizations: Vec<String>,
+    groups: bool,
     callback_url: Option<String>,
 }
 
@@ -41,6 +44,9 @@ struct GitHubProvider {
     oauth: OAuthClient,
     web: String,
     api: String,
+    /// Whose members are let in; everybody, if there are none.
+    organizations: Vec<String>,
+    groups: bool,
     outward: Outward,
 }
 
@@ -69,6 +75,8 @@ impl GitHub {
             client_id: client_id.into(),
             client_secret: client_secret.into(),
             enterprise: None,
+            organizations: Vec::new(),
+            groups: false,
             callback_url: None,
         }
     }
@@ -76,6 +84,23 @@ impl GitHub {
     /// A GitHub Enterprise server, such as `https://ghe.example.com`.
     pub fn with_enterprise_instance_url(mut self, url: impl Into<String>) -> Self {
         self.enterprise = Some(url.into());
+        self
+    }
+
+    /// Only members of one of these organisations, by their names. Whoever leaves is signed out when the session is next
+    /// renewed. It asks for the scope `read:org`, and the organisation has to have approved the app.
+    pub fn with_allowed_organizations<O: Into<String>>(
+        mut self,
+        organizations: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.organizations = organizations.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Asks for people's organisations and teams, with the scope `read:org`: resolvers find them in
+    /// [`SignInInfo::groups`](crate::sign_in::SignInInfo::groups), as `acme` and `acme/platform`.
+    pub fn with_organizations_and_teams(mut self) -> Self {
+        self.groups = true;
         self
     }
 
@@ -88,6 +113,12 @@ impl GitHub {
 
 impl Configured for GitHub {
     fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let is_name = |name: &String| !name.is_empty() && name.bytes().all(plain);
+        if !self.organizations.iter().all(is_name) {
+            let message = "expected the names of organisations, such as acme";
+            return Err(ConfigMistake::new("allowedOrganizations", message));
+        }
         let (web, api) = match &self.enterprise {
             None => (
                 "https://github.com".to_owned(),
@@ -120,6 +151,8 @@ impl Configured for GitHub {
             oauth,
             web,
             api,
+            organizations: self.organizations.clone(),
+            groups: self.groups,
             outward: context.client,
         })))
     }
@@ -204,7 +237,10 @@ impl Provider for GitHubProvider {
     }
 
     fn required_scopes(&self) -> &'static [&'static str] {
-        &["read:user", "user:email"]
+        match self.organizations.is_empty() && !self.groups {
+            true => &["read:user", "user:email"],
+            false => &["read:user", "user:email", "read:org"],
+        }
     }
 }
 
@@ -217,7 +253,7 @@ impl GitHubProvider {
         if user.status() == StatusCode::UNAUTHORIZED {
             return Err(ProviderError::refused("GitHub refused the access token"));
         }
-        let claims: Map<String, Value> = json_of(&user)?;
+        let mut claims: Map<String, Value> = json_of(&user)?;
         let user: ApiUser = json_of(&user)?;
         let emails = self.get("/user/emails", &tokens.access_token).await?;
         let emails: Vec<ApiEmail> = match emails.status() {
@@ -225,6 +261,19 @@ impl GitHubProvider {
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Vec::new(),
             _ => json_of(&emails)?,
         };
+        let ask = |path: String| {
+            let token = &tokens.access_token;
+            async move { self.get(&path, token).await }.boxed()
+        };
+        if !self.organizations.is_empty()
+            && !github_groups::is_member(&ask, &self.organizations).await?
+        {
+            let detail = "the account is of no organisation that is let in";
+            return Err(ProviderError::foreign(detail));
+        }
+        if self.groups {
+            claims.insert("groups".into(), github_groups::all(&ask).await?.into());
+        }
         let email = emails
             .into_iter()
             .find(|e| e.primary && e.verified)

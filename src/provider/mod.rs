@@ -23,6 +23,7 @@ mod cloudflare_access;
 mod discovery;
 mod gcp_iap;
 mod github;
+mod github_groups;
 mod gitlab;
 mod google;
 mod guest;

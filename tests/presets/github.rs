@@ -118,3 +118,144 @@ async fn githubs_own_errors_are_told_without_its_words() {
         world.fails(&sent, "", "").await;
     }
 }
+
+fn membership(organization: &str, state: &str) -> Value {
+    json!({ "state": state, "role": "member", "organization": { "login": organization, "id": 1 } })
+}
+
+fn app() -> Value {
+    json!({ "access_token": "gho_t", "scope": "read:org,read:user,user:email", "token_type": "bearer" })
+}
+
+#[tokio::test]
+async fn only_members_of_an_organisation_that_is_let_in() {
+    let github = || GitHub::new("the-client", "the-secret");
+    let allowed = github().with_allowed_organizations(["acme", "Widgets"]);
+    let world = World::start(allowed, Resolver::email()).await;
+    let at =
+        |organization: &str| format!("GET api.github.com/user/memberships/orgs/{organization}");
+    let nobody = json!({ "message": "Not Found", "status": "404" });
+    for (acme, widgets, because) in [
+        (
+            (404, nobody.clone()),
+            (404, nobody.clone()),
+            "of no organisation that is let in",
+        ),
+        (
+            (200, membership("acme", "pending")),
+            (404, nobody.clone()),
+            "of no organisation that is let in",
+        ),
+        // GitHub's answer about another one.
+        (
+            (200, membership("evil", "active")),
+            (404, nobody.clone()),
+            "of no organisation that is let in",
+        ),
+        (
+            (403, json!({ "message": "CANARY" })),
+            (200, membership("widgets", "active")),
+            "has to approve the app",
+        ),
+        (
+            (500, json!({})),
+            (200, membership("widgets", "active")),
+            "expected status 200",
+        ),
+        ((200, json!([])), (200, membership("widgets", "active")), ""),
+    ] {
+        let sent = world.begin().await;
+        assert_eq!(sent.params["scope"], "read:user user:email read:org");
+        tell(&world, CLOUD, app());
+        world.emulation.answer(&at("acme"), acme.0, &acme.1);
+        world
+            .emulation
+            .answer(&at("Widgets"), widgets.0, &widgets.1);
+        world.fails(&sent, "", because).await;
+    }
+    world.emulation.answer(&at("acme"), 404, &nobody);
+    world
+        .emulation
+        .answer(&at("Widgets"), 200, &membership("widgets", "active"));
+    let sent = world.begin().await;
+    assert!(world.back(&sent).await["response"]["backstageIdentity"].is_object());
+    // Whoever leaves is out at the next refresh; whom GitHub can't be asked about is not.
+    world.emulation.answer(&at("Widgets"), 502, &json!({}));
+    assert_eq!(world.ajax(http::Method::GET, "refresh").await.status, 503);
+    assert_eq!(world.who().await, ADA);
+    world.emulation.answer(&at("Widgets"), 404, &nobody);
+    assert_eq!(world.ajax(http::Method::GET, "refresh").await.status, 401);
+    assert_eq!(world.who().await, "401");
+    for bad in ["", "a/b", "..", "a?b"] {
+        let built = tower_identity::sign_in::SignIn::builder("http://localhost:7007")
+            .with_provider(
+                "it",
+                github().with_allowed_organizations([bad]),
+                [Resolver::email()],
+            )
+            .build();
+        assert!(built.is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn cl_12_organisations_and_teams_are_all_of_them_or_an_error() {
+    let by_team = Resolver::from_fn("byTeam", async |person, catalog| {
+        let groups = person.groups()?.unwrap_or_default();
+        assert!(groups.contains(&"acme"), "{groups:?}");
+        match groups.contains(&"acme/last") {
+            true => {
+                let ada = tower_identity::catalog::UserQuery::Email("ada@example.com".into());
+                catalog.find_user(&ada).await
+            }
+            false => Err(tower_identity::sign_in::ResolverError::not_found(
+                "in no such team",
+            )),
+        }
+    });
+    let github = GitHub::new("the-client", "the-secret").with_organizations_and_teams();
+    let world = World::start(github, by_team).await;
+    let team = |slug: &str| json!({ "id": 1, "slug": slug, "organization": { "login": "acme" } });
+    let page = |n: usize| format!("GET api.github.com/user/teams?per_page=100&page={n}");
+    let full = json!((0..100).map(|i| team(&format!("t{i}"))).collect::<Vec<_>>());
+    let memberships = "GET api.github.com/user/memberships/orgs?state=active&per_page=100&page=1";
+    world.emulation.answer(
+        memberships,
+        200,
+        &json!([membership("acme", "active"), membership("other", "pending")]),
+    );
+    world.emulation.answer(&page(1), 200, &full);
+    world
+        .emulation
+        .answer(&page(2), 200, &json!([team("last")]));
+    let sent = world.begin().await;
+    tell(&world, CLOUD, app());
+    let heard = world.back(&sent).await;
+    assert!(
+        heard["response"]["backstageIdentity"].is_object(),
+        "{heard}"
+    );
+    // Without the scope GitHub says 403, which is not "in no team".
+    for (status, answer) in [
+        (403, json!({ "message": "Must have read:org CANARY" })),
+        (404, json!({})),
+        (200, json!({})),
+    ] {
+        world.emulation.answer(&page(2), status, &answer);
+        let sent = world.begin().await;
+        world
+            .browser
+            .0
+            .lock()
+            .unwrap()
+            .retain(|(name, ..)| name.contains("attempt"));
+        world.fails(&sent, "", "").await;
+    }
+    for n in 1..=10 {
+        world.emulation.answer(&page(n), 200, &full);
+    }
+    let sent = world.begin().await;
+    world
+        .fails(&sent, "", "more groups than GitHub is asked for")
+        .await;
+}

@@ -19,6 +19,7 @@ use super::browser::Browser;
 use super::lies::{METADATA, padded};
 use super::log::Log;
 use super::site::{bind, serve};
+use super::{ADA, House};
 
 const ISSUER: &str = "https://idp.example.com";
 
@@ -125,4 +126,21 @@ async fn ks_09_the_client_of_this_crate_stops_reading_at_a_mebibyte() {
     let lies = padded(METADATA)(&provider);
     assert_eq!(ask().await.unwrap_err().kind(), HttpErrorKind::TooLarge);
     assert_eq!(lies[0].told(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_may_be_at_an_address_of_ipv6() {
+    let provider = Provider::builder().with_address("[::1]:0".parse().unwrap());
+    let house = House::of(provider, |oidc| oidc).await;
+    assert!(
+        house.provider.issuer().starts_with("http://[::1]:"),
+        "{}",
+        house.provider.issuer()
+    );
+    for provider in ["oidc", "document", "github"] {
+        let browser = Browser::default();
+        let heard = house.sign_in(&browser, provider, "user=ada").await;
+        assert_eq!(heard, "signed in", "{provider}");
+        assert_eq!(house.who(&browser).await, ADA, "{provider}");
+    }
 }

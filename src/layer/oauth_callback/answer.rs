@@ -58,7 +58,7 @@ where
                     Ok(Ok(body)) => body.to_bytes(),
                     Ok(Err(_)) | Err(_) => {
                         let error = SignInError::input("The form can't be read");
-                        return failure_page(&error, Vec::new());
+                        return failure_page(sign_in.inner(), &error, Vec::new());
                     }
                 }
             }
@@ -90,12 +90,12 @@ async fn respond(
     let result: Result<Response<Bytes>, Failure> = match route {
         Route::Start(named) if get => {
             let started = engine.start(engine.id_of(named), &params, headers).await;
-            started_or_failed(started, headers, get)
+            started_or_failed(engine, started, headers, get)
         }
         Route::Initiate(named) if get || post => {
             let id = engine.id_of(named);
             let started = engine.initiate(id, &params, headers).await;
-            started_or_failed(started, headers, get)
+            started_or_failed(engine, started, headers, get)
         }
         // A prefetch, like a HEAD, must not spend the code (LF-26).
         Route::Callback(_)
@@ -106,8 +106,8 @@ async fn respond(
         Route::Callback(named) if get || post => {
             let id = engine.id_of(named);
             match engine.callback(id, &params, headers).await {
-                Ok(end) => Ok(completion(end, get)),
-                Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
+                Ok(end) => Ok(completion(engine, end, get)),
+                Err(error) if is_page(headers) => Ok(failure_page(engine, &error, Vec::new())),
                 Err(error) => Err(error.into()),
             }
         }
@@ -189,6 +189,7 @@ fn unknown(provider: &str) -> Failure {
 
 /// To the provider, or a page that says why not.
 fn started_or_failed(
+    engine: &Inner,
     started: Result<Started, SignInError>,
     headers: &HeaderMap,
     get: bool,
@@ -196,7 +197,7 @@ fn started_or_failed(
     match started {
         Ok(started) => Ok(redirect(started.location.as_str(), started.cookies, get)),
         // A person sees this one.
-        Err(error) if is_page(headers) => Ok(failure_page(&error, Vec::new())),
+        Err(error) if is_page(headers) => Ok(failure_page(engine, &error, Vec::new())),
         Err(error) => Err(error.into()),
     }
 }
@@ -207,11 +208,11 @@ fn is_page(headers: &HeaderMap) -> bool {
         .is_some_and(|mode| mode == "navigate")
 }
 
-fn completion(completion: Completion, get: bool) -> Response<Bytes> {
+fn completion(engine: &Inner, completion: Completion, get: bool) -> Response<Bytes> {
     let Completion { end, cookies } = completion;
     match end {
         End::Redirect(url) => redirect(url.as_str(), cookies, get),
-        End::Page(error) => failure_page(&error, cookies),
+        End::Page(error) => failure_page(engine, &error, cookies),
         End::Frame { message, origin } => {
             let mut response = page(StatusCode::OK, popup_frame(&message, &origin), cookies);
             // No Cross-Origin-Opener-Policy: it would cut the frame off from the window that opened it.
@@ -231,14 +232,14 @@ fn session_answer(answer: crate::sign_in::Answer) -> Response<Bytes> {
 }
 
 /// The failure in words that a person can act on, with a reference that stands in the log as well.
-fn failure_page(error: &SignInError, cookies: Vec<HeaderValue>) -> Response<Bytes> {
+fn failure_page(engine: &Inner, error: &SignInError, cookies: Vec<HeaderValue>) -> Response<Bytes> {
     let reference = random::uuid();
     tracing::warn!(target: "tower_identity", reference, error = ?error.message(), detail = ?error.detail(), "sign-in failed");
     let document = error_page(&ErrorPage {
         title: "Signing in did not work",
         sentence: error.sentence(),
         reference: &reference,
-        try_again: Some("/"),
+        try_again: engine.app_url(),
     });
     page(error.status(), document, cookies)
 }
