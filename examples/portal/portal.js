@@ -265,6 +265,15 @@ function sentence(error, otherwise = 'The sign-in failed.') {
 /** Set while the browser is away, signing out at the provider. */
 const LEFT = 'signed-out-at';
 
+/** The tab's memory. A browser that takes no cookies has none, and says so by an error. */
+function storage() {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+}
+
 async function signOut(provider) {
   if (portalToken) {
     portalToken = null;
@@ -287,7 +296,7 @@ async function endSession(provider) {
   const { logoutUrl } = await answer.json().catch(() => ({}));
   if (logoutUrl) {
     // The provider sends the browser back here; then the page says what has happened.
-    sessionStorage.setItem(LEFT, provider);
+    storage()?.setItem(LEFT, provider);
     location.assign(logoutUrl);
   }
   return Boolean(logoutUrl);
@@ -322,8 +331,8 @@ async function start() {
   $('environment').hidden = config.environment === 'production';
 
   const who = await refresh({ moveFocus: false });
-  const left = sessionStorage.getItem(LEFT) !== null;
-  sessionStorage.removeItem(LEFT);
+  const left = (storage()?.getItem(LEFT) ?? null) !== null;
+  storage()?.removeItem(LEFT);
   if (left && !who) say('You are signed out.');
   if (failed && !who) warn('That sign-in did not work. You can try again, or choose another account.');
 }

@@ -1,5 +1,6 @@
 //! `GET|POST {base}/{provider}/handler/frame` (spec section 2.4): state first, then `iss`, then `error`, then the code.
 
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
@@ -87,10 +88,14 @@ impl Inner {
                 };
             }
             Ok(Taken::Over(_)) => {
-                let error = SignInError::input(
-                    "This sign-in was not begun in this browser, or too long ago",
-                )
-                .because("no attempt belongs to the state");
+                // Whoever brings no cookie at all may have a browser that takes none.
+                let words = match headers.contains_key(COOKIE) {
+                    true => "This sign-in was not begun in this browser, or too long ago",
+                    false => {
+                        "This sign-in was not begun in this browser, or too long ago, or it takes no cookies"
+                    }
+                };
+                let error = SignInError::input(words).because("no attempt belongs to the state");
                 return Completion {
                     end: End::Page(error),
                     cookies,
