@@ -3,6 +3,7 @@
 
 use http::{StatusCode, Uri};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::ProviderError;
@@ -40,7 +41,9 @@ pub(super) async fn push(
         .await?;
     if response.status() != StatusCode::CREATED && response.status() != StatusCode::OK {
         let status = response.status().as_u16();
-        let detail = format!("the provider refused the pushed request with status {status}");
+        let code = error_code(response.body());
+        let detail =
+            format!("the provider refused the pushed request with status {status}: {code}");
         return Err(ProviderError::unavailable(detail));
     }
     let pushed: Pushed = serde_json::from_slice(response.body())
@@ -58,4 +61,12 @@ pub(super) async fn push(
         .append_pair("client_id", &client.id)
         .append_pair("request_uri", &handle);
     Ok(url)
+}
+
+/// Of the provider's own words only its error code: descriptions may repeat what was sent.
+fn error_code(body: &[u8]) -> String {
+    let said: Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = said.get("error").and_then(Value::as_str);
+    let code = code.unwrap_or("no error code").chars();
+    code.filter(char::is_ascii).take(64).collect()
 }
