@@ -1,5 +1,6 @@
 //! Which pages may start a sign-in, hear of its result, and be returned to.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::SignInError;
@@ -101,8 +102,7 @@ impl Origins {
         }
         let url = self.app.join(text).map_err(|_| refused())?;
         let plain = url.username().is_empty() && url.password().is_none();
-        let slashes = url.path().starts_with("//");
-        if !plain || slashes || !self.allows(&origin_of(&url)) {
+        if !plain || leads_astray(&url) || !self.allows(&origin_of(&url)) {
             return Err(refused());
         }
         // Back into the sign-in itself would be a loop, or a forced sign-out (RD-07).
@@ -117,6 +117,17 @@ impl Origins {
 
 fn origin_of(url: &Url) -> String {
     url.origin().ascii_serialization()
+}
+
+/// Whether the path is one that leads to another host, for whoever reads it once more: a server that undoes `%2f` and
+/// sends the browser on.
+fn leads_astray(url: &Url) -> bool {
+    let path = percent_decode_str(url.path()).decode_utf8_lossy();
+    let again = url.join(&path);
+    path.contains(|c: char| c == '\\' || c.is_control())
+        || url.path().starts_with("//")
+        || !again
+            .is_ok_and(|again| again.origin() == url.origin() && !again.path().starts_with("//"))
 }
 
 #[cfg(test)]
@@ -172,6 +183,13 @@ mod tests {
         for bad in [
             "//evil.test",
             "///evil.test",
+            "/%2f/evil.test",
+            "/%2F%2Fevil.test",
+            "/%5cevil.test",
+            "/%09/evil.test",
+            "/.%2f/evil.test",
+            "/a/%2e%2e%2f%2fevil.test",
+            "https://portal.example.com/%2f/evil.test",
             "////evil.test",
             "/\\evil.test",
             "\\\\evil.test",
@@ -220,7 +238,10 @@ mod tests {
         for (good, expected) in [
             ("/", "https://portal.example.com/"),
             ("/catalog?x=1#y", "https://portal.example.com/catalog?x=1#y"),
-            ("/%2f/evil.test", "https://portal.example.com/%2f/evil.test"),
+            (
+                "/docs/default%2Fportal?x=%2f%2f",
+                "https://portal.example.com/docs/default%2Fportal?x=%2f%2f",
+            ),
             (
                 "https://portal.example.com/a",
                 "https://portal.example.com/a",

@@ -19,6 +19,7 @@ mod peers;
 mod proxies;
 mod remote;
 mod resolvers;
+mod rows;
 #[path = "../support/site.rs"]
 mod site;
 mod watched;
