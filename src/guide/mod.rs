@@ -6,6 +6,7 @@
 //! | [`threats`] | who reviews it before it guards something |
 //! | [`defaults`] | who operates it, and asks "how long, how many, and why" |
 //! | [`backstage`] | who has a Backstage on the other side |
+//! | [`threat_rows`] | who wants to know of one threat how it is met, and which test shows it |
 //! | [`backstage_rows`] | who wants to know of one route, token, resolver or key of Backstage's what becomes of it here |
 
 pub mod architecture {
@@ -14,6 +15,10 @@ pub mod architecture {
 
 pub mod threats {
     #![doc = include_str!("threats.md")]
+}
+
+pub mod threat_rows {
+    #![doc = include_str!("threat_rows.md")]
 }
 
 pub mod defaults {

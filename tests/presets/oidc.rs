@@ -389,6 +389,28 @@ async fn a_sign_in_that_is_too_old_or_too_weak_is_refused() {
     assert_eq!(world.who().await, ADA);
 }
 
+#[tokio::test]
+async fn lf_10_a_code_hash_need_not_be_there_and_has_to_be_right() {
+    let world = world(json!({}), Oidc::new(ISSUER, "the-client", "the-secret")).await;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"the-code");
+    let right = URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]);
+    let whole = URL_SAFE_NO_PAD.encode(digest.as_ref());
+    for wrong in [
+        json!(whole),
+        json!(""),
+        json!(null),
+        json!([right.clone()]),
+        json!(true),
+    ] {
+        let sent = world.begin().await;
+        tell(&world, &sent.nonce, json!({ "c_hash": wrong }));
+        world
+            .fails(&sent, "", "its c_hash is not that of the code")
+            .await;
+    }
+    assert!(signs_in(&world, json!({ "c_hash": right })).await["response"].is_object());
+}
+
 // ===== form_post =====
 
 #[tokio::test]

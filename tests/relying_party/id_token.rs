@@ -239,6 +239,18 @@ async fn cl_05_cl_07_an_id_token_of_another_time_is_refused() {
 }
 
 #[tokio::test]
+async fn an_id_token_is_of_this_sign_in_and_not_of_an_old_one() {
+    let old = "ID token: issued too long ago for a sign-in that has just been (iat)";
+    let rows = [
+        (claim_in("iat", -661), old),
+        (claim_in("iat", -86_400), old),
+        (claim("iat", 0), old),
+    ];
+    refused("oidc", rows).await;
+    tolerated("oidc", [claim_in("iat", -660), claim_in("iat", -60)]).await;
+}
+
+#[tokio::test]
 async fn lf_09_an_id_token_of_another_attempt_is_refused() {
     let rows = [
         claim("nonce", "another"),

@@ -27,6 +27,7 @@ use crate::token::PluginTokens;
 /// | path | answer |
 /// | --- | --- |
 /// | `GET {base}/{provider}/start` | to the provider |
+/// | `GET`, `POST {base}/{provider}/initiate` | the same, where the provider begins (`iss`, `login_hint`, `target_link_uri`) |
 /// | `GET`, `POST {base}/{provider}/handler/frame` | back from it: a session, and the popup's message or a redirect |
 /// | `GET`, `POST {base}/{provider}/refresh` | the session, renewed, with a fresh portal token |
 /// | `POST {base}/{provider}/logout` | ends the session |
