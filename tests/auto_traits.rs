@@ -80,7 +80,9 @@ fn the_sign_in_is_send_sync_and_cheap_to_clone() {
     use tower_identity::catalog::{CachedCatalog, CatalogUser, RemoteCatalog, UserQuery};
     use tower_identity::layer::OAuthCallbackService;
     use tower_identity::provider::{
-        AwsAlb, CloudflareAccess, GcpIap, GitHub, OAuth2Proxy, Oidc, ProviderConfig,
+        Auth0, AwsAlb, AzureEasyAuth, ClientAuthentication, ClientCredential, ClientKey,
+        CloudflareAccess, GcpIap, GitHub, GitLab, Google, Guest, Microsoft, OAuth2, OAuth2Proxy,
+        Oidc, Okta, Prompt, ProviderConfig,
     };
     use tower_identity::sign_in::{
         ProviderInfo, ResolvedUser, Resolver, ResolverContext, ResolverError, SignIn, SignInInfo,
@@ -89,7 +91,9 @@ fn the_sign_in_is_send_sync_and_cheap_to_clone() {
         SignIn, Resolver, ProviderInfo, OAuthCallbackLayer, OAuthCallbackService<()>,
         ResolvedUser, ResolverContext, ResolverError, SignInInfo,
         CachedCatalog, RemoteCatalog, CatalogUser, UserQuery,
-        AwsAlb, CloudflareAccess, GcpIap, GitHub, OAuth2Proxy, Oidc, ProviderConfig,
+        Auth0, AwsAlb, AzureEasyAuth, ClientAuthentication, ClientCredential, ClientKey,
+        CloudflareAccess, GcpIap, GitHub, GitLab, Google, Guest, Microsoft, OAuth2, OAuth2Proxy,
+        Oidc, Okta, Prompt, ProviderConfig,
     );
     small::<SignIn>(size_of::<usize>());
 }

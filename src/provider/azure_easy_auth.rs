@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::assertion::{Assertions, only, text};
 use super::metadata::is_uuid;
+use super::microsoft;
 use super::{Built, Configured, Context, Kind, Named, ProviderError, ProviderProfile, Proxy};
 use crate::credential::PeerAddress;
 use crate::error::ConfigMistake;
@@ -81,11 +82,10 @@ impl Proxy for EasyAuth {
             }
             let id = text(&claims, "oid").ok_or_else(|| invalid("oid is missing"))?;
             let account = text(&claims, "preferred_username");
-            let email = text(&claims, "email");
             let profile = ProviderProfile {
                 subject: id.clone(),
                 user_id: Some(id),
-                email: email.or_else(|| account.clone().filter(|name| name.contains('@'))),
+                email: microsoft::email(&claims, true),
                 display_name: text(&claims, "name").or_else(|| account.clone()),
                 preferred_username: account,
                 claims,

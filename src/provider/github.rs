@@ -269,7 +269,7 @@ impl GitHubProvider {
             && !github_groups::is_member(&ask, &self.organizations).await?
         {
             let detail = "the account is of no organisation that is let in";
-            return Err(ProviderError::foreign(detail));
+            return Err(ProviderError::kept_out(detail));
         }
         if self.groups {
             claims.insert("groups".into(), github_groups::all(&ask).await?.into());

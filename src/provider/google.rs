@@ -114,7 +114,7 @@ impl Rules for Ways {
         let ours = |domain: &str| self.domains.iter().any(|d| d.eq_ignore_ascii_case(domain));
         match self.domains.is_empty() || of.is_some_and(ours) {
             true => Ok(()),
-            false => Err(ProviderError::foreign(
+            false => Err(ProviderError::kept_out(
                 "the account is of no hosted domain that is let in (hd)",
             )),
         }

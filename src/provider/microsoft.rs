@@ -200,14 +200,15 @@ impl Rules for Ways {
         if !issuer.is_some_and(|issuer| issuer.ends_with(&end)) {
             return foreign("ID token: its iss is not the provider's for its tenant (tid)");
         }
+        let kept_out = |reason: &str| Err(ProviderError::kept_out(reason));
         if self.tenant == Tenant::Organizations && tenant == PERSONAL {
-            return foreign("a personal account, and only organisations are let in (tid)");
+            return kept_out("a personal account, and only organisations are let in (tid)");
         }
         if !self.tenants.is_empty() && !self.tenants.iter().any(|allowed| allowed == tenant) {
-            return foreign("the account is of no tenant that is let in (tid)");
+            return kept_out("the account is of no tenant that is let in (tid)");
         }
         if claims.get("idtyp").and_then(Value::as_str) == Some("app") {
-            return foreign("an app signed in, and no person (idtyp)");
+            return kept_out("an app signed in, and no person (idtyp)");
         }
         Ok(())
     }
@@ -222,18 +223,7 @@ impl Rules for Ways {
         let id = text("oid").ok_or_else(|| nobody("oid"))?;
         let tenant = text("tid").ok_or_else(|| nobody("tid"))?;
         let account = text("preferred_username");
-        let email = text("email").or_else(|| account.clone().filter(|name| name.contains('@')));
-        // Whether Microsoft has verified the e-mail's domain. Of the name of an account it says nothing.
-        let verified = claims.get("xms_edov").map(|verified| match verified {
-            Value::Bool(verified) => *verified,
-            Value::Number(verified) => verified.as_u64() == Some(1),
-            Value::String(verified) => verified == "1" || verified == "true",
-            _ => false,
-        });
-        let email = match (self.tenant.is_one(), verified) {
-            (true, None) => email,
-            (_, verified) => text("email").filter(|_| verified == Some(true)),
-        };
+        let email = email(&claims, self.tenant.is_one());
         Ok(ProviderProfile {
             subject: format!("{tenant}:{id}"),
             user_id: Some(id),
@@ -244,5 +234,29 @@ impl Rules for Ways {
             picture: None,
             claims,
         })
+    }
+}
+
+/// The e-mail that is somebody's for sure: in a tenant of one's own that of its people, or the name of their account;
+/// elsewhere, and of guests, only one whose domain Microsoft says that it has verified (`xms_edov`).
+pub(super) fn email(claims: &Map<String, Value>, of_ours: bool) -> Option<String> {
+    let text = |name: &str| {
+        let text = claims.get(name).and_then(Value::as_str);
+        text.filter(|text| text.contains('@')).map(str::to_owned)
+    };
+    let verified = claims.get("xms_edov").map(|verified| match verified {
+        Value::Bool(verified) => *verified,
+        Value::Number(verified) => verified.as_u64() == Some(1),
+        Value::String(verified) => verified == "1" || verified == "true",
+        _ => false,
+    });
+    // A guest is at home in another tenant, which says what their address is.
+    let is_guest = claims.contains_key("idp")
+        || claims
+            .get("acct")
+            .is_some_and(|account| account.as_u64() != Some(0));
+    match verified {
+        None if of_ours && !is_guest => text("email").or_else(|| text("preferred_username")),
+        verified => text("email").filter(|_| verified == Some(true)),
     }
 }

@@ -239,6 +239,8 @@ pub(crate) enum ProviderErrorKind {
     Absent,
     /// It spoke of somebody else, to somebody else, or as somebody else.
     Foreign,
+    /// It spoke of somebody whom the configuration keeps out.
+    KeptOut,
     /// It refused the code or the refresh token.
     Refused,
     /// It is out of reach, or answers with errors of its own.
@@ -263,6 +265,13 @@ impl ProviderError {
     pub(crate) fn foreign(detail: impl Into<String>) -> Self {
         Self {
             kind: ProviderErrorKind::Foreign,
+            detail: detail.into(),
+        }
+    }
+
+    pub(crate) fn kept_out(detail: impl Into<String>) -> Self {
+        Self {
+            kind: ProviderErrorKind::KeptOut,
             detail: detail.into(),
         }
     }

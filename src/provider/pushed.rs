@@ -42,8 +42,9 @@ pub(super) async fn push(
     if response.status() != StatusCode::CREATED && response.status() != StatusCode::OK {
         let status = response.status().as_u16();
         let code = error_code(response.body());
-        let detail =
-            format!("the provider refused the pushed request with status {status}: {code}");
+        let detail = format!(
+            "the provider refused the pushed request with status {status}: {code}; it need not be pushed to (pushedAuthorizationRequests)"
+        );
         return Err(ProviderError::unavailable(detail));
     }
     let pushed: Pushed = serde_json::from_slice(response.body())

@@ -146,6 +146,9 @@ impl From<ProviderError> for SignInError {
             ProviderErrorKind::Invalid | ProviderErrorKind::Foreign => {
                 Self::authentication("The identity provider's answer could not be verified")
             }
+            ProviderErrorKind::KeptOut => Self::not_allowed(
+                "This account may not sign in here: choose another, or ask your administrator",
+            ),
             ProviderErrorKind::Absent => {
                 Self::authentication("The proxy in front of this portal named nobody")
             }

@@ -130,7 +130,9 @@ impl Inner {
             Err(error)
                 if matches!(
                     error.kind,
-                    ProviderErrorKind::Refused | ProviderErrorKind::Foreign
+                    ProviderErrorKind::Refused
+                        | ProviderErrorKind::Foreign
+                        | ProviderErrorKind::KeptOut
                 ) =>
             {
                 return Err(self.end(provider, family, error.into(), headers).await);

@@ -6,7 +6,7 @@ use tower_identity::provider::Google;
 use tower_identity::sign_in::Resolver;
 
 use crate::emulation::{Emulation, params};
-use crate::{ADA, IN_BODY, Sent, World, exchanged, metadata};
+use crate::{ADA, IN_BODY, KEPT_OUT, Sent, World, exchanged, metadata};
 
 const ISSUER: &str = "https://accounts.google.com";
 const TOKEN: &str = "POST oauth2.googleapis.com/token";
@@ -161,7 +161,7 @@ async fn id_04_only_a_workspace_that_is_let_in() {
         json!(["example.com"]),
     ] {
         let sent = begin(&world, json!({ "hd": other })).await;
-        world.fails(&sent, "", "(hd)").await;
+        world.fails(&sent, KEPT_OUT, "(hd)").await;
     }
     // Whoever has left the Workspace is out at the next refresh.
     let sent = begin(&world, json!({})).await;

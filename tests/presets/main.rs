@@ -39,6 +39,7 @@ use self::log::Log;
 use self::site::{bind, frame, serve};
 
 const ADA: &str = "user:default/ada";
+const KEPT_OUT: &str = "This account may not sign in here";
 const CATALOG: &str = "
 apiVersion: backstage.io/v1alpha1
 kind: User

@@ -6,7 +6,7 @@ use tower_identity::provider::Microsoft;
 use tower_identity::sign_in::Resolver;
 
 use crate::emulation::{Emulation, params};
-use crate::{ADA, IN_BODY, Sent, World, exchanged, metadata};
+use crate::{ADA, IN_BODY, KEPT_OUT, Sent, World, exchanged, metadata};
 
 const OURS: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const THEIRS: &str = "11111111-86f1-41af-91ab-2d7cd011db47";
@@ -279,7 +279,10 @@ async fn id_04_personal_accounts_and_strange_tenants_are_kept_out() {
         .lock()
         .unwrap()
         .retain(|(name, ..)| name.contains("attempt"));
-    entra.world.fails(&sent, "", "and no person (idtyp)").await;
+    entra
+        .world
+        .fails(&sent, KEPT_OUT, "and no person (idtyp)")
+        .await;
 }
 
 #[tokio::test]
@@ -313,7 +316,32 @@ async fn id_01_an_address_that_anybody_can_give_themselves_is_none() {
     let sent = entra.begin(json!({ "xms_edov": false })).await;
     entra.world.fails(&sent, NO_EMAIL, "").await;
     let account = json!({ "email": null, "preferred_username": "ada@example.com" });
-    assert!(entra.signs_in(account).await["response"].is_object());
+    assert!(entra.signs_in(account.clone()).await["response"].is_object());
+    // A guest's address is what their own tenant says it is.
+    for guest in [
+        json!({ "idp": issuer(THEIRS) }),
+        json!({ "acct": 1 }),
+        json!({ "acct": "1" }),
+    ] {
+        for mut lie in [json!({}), account.clone()] {
+            for (name, value) in guest.as_object().unwrap() {
+                lie[name] = value.clone();
+            }
+            let sent = entra.begin(lie).await;
+            entra
+                .world
+                .browser
+                .0
+                .lock()
+                .unwrap()
+                .retain(|(name, ..)| name.contains("attempt"));
+            entra.world.fails(&sent, NO_EMAIL, "").await;
+        }
+        let mut verified = guest.clone();
+        verified["xms_edov"] = true.into();
+        assert!(entra.signs_in(verified).await["response"].is_object());
+    }
+    assert!(entra.signs_in(json!({ "acct": 0 })).await["response"].is_object());
 }
 
 #[tokio::test]

@@ -1,12 +1,19 @@
 //! What a provider says of itself (OpenID Connect Discovery): nothing of a bad description is used.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
+use tower_identity::provider::{GitHub, Oidc};
+use tower_identity::sign_in::{Resolver, SignIn};
+use tower_identity::testing::Provider;
 
 use super::browser::Browser;
 use super::lies::{
     METADATA, Telling, body, content_type, document, member, moved, no_member, padded, status,
 };
+use super::site::{bind, catalog, serve};
 use super::{A_WHILE, House, refused, tolerated};
 
 const ANOTHER: &str = "the discovery document is another issuer's";
@@ -171,4 +178,58 @@ async fn lo_02_signing_out_never_leads_to_plain_http() {
     let answer = browser.ajax(Method::POST, &logout).await;
     assert_eq!((answer.status.as_u16(), &*answer.body), (200, ""));
     assert!(lies[0].told() > 0);
+}
+
+/// Waits until it is so: nobody is asked for anything meanwhile.
+async fn until(what: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if what() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never was");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_at_the_start_is_asked_again_while_nobody_waits() {
+    let provider = Arc::new(Provider::start().await.unwrap());
+    let lie = status(METADATA, 500)(&provider);
+    let (listener, url) = bind().await;
+    let (id, secret) = (provider.client_id(), provider.client_secret());
+    let sign_in = SignIn::builder(&url)
+        .with_provider(
+            "oidc",
+            Oidc::new(provider.issuer(), id, secret),
+            [Resolver::email()],
+        )
+        .with_provider(
+            "github",
+            GitHub::new(id, secret).with_enterprise_instance_url(provider.github_url()),
+            [Resolver::email()],
+        )
+        .with_catalog(catalog())
+        .build()
+        .unwrap();
+    serve(listener, sign_in);
+    // Before anybody has come.
+    until(|| lie[0].told() == 1).await;
+    let start = |id: &str| format!("{url}/api/auth/{id}/start?env=development");
+    let browser = Browser::default();
+    assert_eq!(browser.get(&start("oidc")).await.status, 503);
+    assert_eq!(
+        browser.get(&start("github")).await.status,
+        302,
+        "the others work"
+    );
+    let before = provider.requests(METADATA);
+    drop(lie);
+    until(|| provider.requests(METADATA) > before).await;
+    let after = provider.requests(METADATA);
+    assert_eq!(browser.get(&start("oidc")).await.status, 302);
+    assert_eq!(
+        provider.requests(METADATA),
+        after,
+        "it was known before anybody came"
+    );
 }
