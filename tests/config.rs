@@ -394,6 +394,72 @@ fn later_files_lie_on_top() {
 }
 
 #[test]
+fn every_kind_of_provider_is_built_by_its_own_name() {
+    let signs = "signIn: {resolvers: [{resolver: emailMatchingUserEntityProfileEmail}]}";
+    let client = format!("clientId: a, clientSecret: b, {signs}");
+    let pages = [
+        (
+            "github",
+            "allowedOrganizations: [acme], organizationsAndTeams: true",
+        ),
+        ("google", "hostedDomains: [example.com]"),
+        (
+            "microsoft",
+            "tenantId: organizations, allowedTenants: [72f988bf-86f1-41af-91ab-2d7cd011db47], domainHint: x.test",
+        ),
+        (
+            "okta",
+            "audience: 'https://example.okta.com', authServerId: default, idp: x",
+        ),
+        ("gitlab", "audience: 'https://gitlab.example.com'"),
+        (
+            "auth0",
+            "domain: example.eu.auth0.com, audience: a, connection: b, connectionScope: c",
+        ),
+        (
+            "oauth2",
+            "authorizationUrl: 'https://x.test/a', tokenUrl: 'https://x.test/t', userInfoUrl: 'https://x.test/me', includeBasicAuth: true",
+        ),
+        (
+            "oidc",
+            "metadataUrl: 'https://x.test', maxAge: 1 hour, acrValues: [a], responseMode: form_post, userinfoSigned: true, pushedAuthorizationRequests: false",
+        ),
+    ];
+    let proxies = [
+        ("gcpIap", "audience: /x"),
+        ("cfaccess", "teamName: x, audience: y"),
+        (
+            "awsalb",
+            "issuer: 'https://x.test', region: eu-west-1, signer: 'arn:x'",
+        ),
+        (
+            "azureEasyAuth",
+            "tenantId: 72f988bf-86f1-41af-91ab-2d7cd011db47, clientId: a",
+        ),
+        ("oauth2Proxy", "trustedPeers: [10.0.0.0/8]"),
+    ];
+    let mut text = String::from("auth:\n  providers:\n    guest: {}\n");
+    for (id, own) in pages {
+        text.push_str(&format!("    {id}: {{development: {{{client}, {own}}}}}\n"));
+        text.push_str(&format!(
+            "    my-{id}: {{type: {id}, development: {{{client}, {own}}}}}\n"
+        ));
+    }
+    for (id, own) in proxies {
+        text.push_str(&format!("    {id}: {{{signs}, {own}}}\n"));
+    }
+    let layers = load(&[&text]).unwrap().layers().unwrap();
+    let providers = layers.sign_in.providers();
+    assert_eq!(providers.len(), 1 + 2 * pages.len() + proxies.len());
+    let proxied = providers.iter().filter(|provider| provider.is_proxy);
+    assert_eq!(
+        proxied.count(),
+        1 + proxies.len(),
+        "the guest has no page either"
+    );
+}
+
+#[test]
 fn several_providers_of_one_kind_and_a_hundred_that_nobody_uses_cost_nothing() {
     let mut text = String::from("auth:\n  providers:\n");
     for i in 0..100 {

@@ -179,3 +179,77 @@ fn annotation(section: &Section<'_>, default: Option<&str>) -> Option<String> {
         None => section.required_string(ANNOTATION),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Reader, parse};
+
+    /// The resolver of this name, of this kind of provider, as `Debug` shows it; or what is wrong.
+    fn shown(kind: &'static str, name: &str, block: &str) -> String {
+        let text = format!("{{ signIn: {{ resolvers: [{{ resolver: {name} }}] }}, {block} }}");
+        let root = parse(Path::new("f"), &text, &|_| None).unwrap();
+        let reader = Reader::default();
+        let (resolvers, _) = Known::to(kind, &[]).read(&reader.root(&root));
+        match reader.finish() {
+            Ok(()) => format!("{:?}", resolvers[0]),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn each_provider_has_the_annotations_that_backstage_knows() {
+        const ID: &str = "userIdMatchingUserEntityAnnotation";
+        const OTHER_ID: &str = "idMatchingUserEntityAnnotation";
+        const EMAIL: &str = "emailMatchingUserEntityAnnotation";
+        for (kind, name, block, annotation) in [
+            ("github", ID, "", "github.com/user-id"),
+            ("google", ID, "", "google.com/user-id"),
+            ("google", EMAIL, "", "google.com/email"),
+            ("microsoft", ID, "", "graph.microsoft.com/user-id"),
+            ("microsoft", EMAIL, "", "microsoft.com/email"),
+            ("okta", EMAIL, "", "okta.com/email"),
+            ("gitlab", ID, "", "gitlab.com/user-id"),
+            (
+                "gitlab",
+                ID,
+                "audience: 'https://git.example.com:8443/x'",
+                "git.example.com/user-id",
+            ),
+            ("gcpIap", OTHER_ID, "", "google.com/user-id"),
+            ("gcpIap", EMAIL, "", "google.com/email"),
+            ("azureEasyAuth", OTHER_ID, "", "graph.microsoft.com/user-id"),
+        ] {
+            let shown = shown(kind, name, block);
+            assert!(
+                shown.contains(&format!("Some(\"{annotation}\")")),
+                "{kind} {name}: {shown}"
+            );
+        }
+        for (kind, name) in [
+            ("okta", ID),
+            ("oidc", ID),
+            ("auth0", EMAIL),
+            ("github", EMAIL),
+        ] {
+            let shown = shown(kind, name, "");
+            assert!(
+                shown.contains("annotation: expected a string"),
+                "{kind} {name}: {shown}"
+            );
+        }
+        for (kind, name) in [
+            ("google", "usernameMatchingUserEntityName"),
+            ("gitlab", OTHER_ID),
+            ("cfaccess", OTHER_ID),
+        ] {
+            let shown = shown(kind, name, "");
+            assert!(
+                shown.contains("resolver: expected one of"),
+                "{kind} {name}: {shown}"
+            );
+        }
+    }
+}

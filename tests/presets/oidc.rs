@@ -17,6 +17,7 @@ use tower_identity::sign_in::Resolver;
 use tower_identity::verify::jwt::Algorithm;
 
 use crate::emulation::{Emulation, Params, params};
+use crate::log::Log;
 use crate::{ADA, Sent, World, claims_of, in_header, metadata};
 
 const ISSUER: &str = "https://login.example.com";
@@ -162,6 +163,7 @@ async fn a_key_proves_the_client_at_every_endpoint_and_each_proof_is_used_once()
             "pushed_authorization_request_endpoint": format!("{ISSUER}/par"),
         });
         let world = world(endpoints, Oidc::new(ISSUER, "the-client", client_key)).await;
+        let log = Log::record();
         let pushed = json!({ "request_uri": "urn:example:1", "expires_in": 60 });
         world
             .emulation
@@ -177,6 +179,7 @@ async fn a_key_proves_the_client_at_every_endpoint_and_each_proof_is_used_once()
             format!("{ISSUER}/authorize?client_id=the-client&request_uri=urn%3Aexample%3A1")
         );
         let mut form = world.emulation.calls().remove(0).form;
+        let mut quiet: Vec<String> = form.values().cloned().collect();
         let mut seen = vec![asserted(&mut form, &key)["jti"].clone()];
         let sent = Sent {
             to: String::new(),
@@ -213,10 +216,18 @@ async fn a_key_proves_the_client_at_every_endpoint_and_each_proof_is_used_once()
                 call.to
             );
             let mut form = call.form.clone();
+            quiet.extend(form.values().cloned());
             assert_eq!(form.remove("client_id").as_deref(), Some("the-client"));
             seen.push(asserted(&mut form, &key)["jti"].clone());
         }
         assert!(calls.len() >= 2, "{calls:?}");
+        // Nothing that long is anybody's business: assertions, verifiers, states and nonces.
+        let log = log.lines("").join("\n");
+        assert!(log.contains("signed in"), "{log}");
+        for secret in quiet.iter().filter(|value| value.len() >= 43) {
+            let address = secret.starts_with("http") || secret.starts_with("urn:");
+            assert!(address || !log.contains(secret), "{secret}");
+        }
         let mut once = seen.clone();
         once.dedup();
         assert_eq!(once, seen, "each is another");

@@ -1,6 +1,7 @@
 //! An HTTP client of the app's own: what it brings is held to the same rules.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _, pending, ready};
@@ -8,6 +9,8 @@ use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tower::{Layer as _, ServiceExt as _};
 use tower_identity::OAuthCallbackLayer;
 use tower_identity::http_client::{HttpClient, HttpError, HttpErrorKind, HyperClient};
@@ -143,4 +146,113 @@ async fn a_provider_may_be_at_an_address_of_ipv6() {
         assert_eq!(heard, "signed in", "{provider}");
         assert_eq!(house.who(&browser).await, ADA, "{provider}");
     }
+}
+
+/// What a provider may do to a connection instead of answering.
+#[derive(Clone, Copy, Debug)]
+enum Mischief {
+    Hangs,
+    HangsUp,
+    BreaksOff,
+    StreamsForEver,
+    DripsForEver,
+    SendsHeadersForEver,
+    SpeaksHtml,
+    SpeaksNoHttp,
+    SendsABomb,
+}
+
+async fn mischief(stream: &mut TcpStream, what: Mischief) -> std::io::Result<()> {
+    const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    let mut asked = [0; 1024];
+    if matches!(what, Mischief::HangsUp) {
+        return Ok(());
+    }
+    let _ = stream.read(&mut asked).await?;
+    match what {
+        Mischief::HangsUp => {}
+        Mischief::Hangs => pending::<()>().await,
+        Mischief::BreaksOff => {
+            stream
+                .write_all(format!("{OK}content-length: 100\r\n\r\n{{").as_bytes())
+                .await?;
+        }
+        Mischief::StreamsForEver => {
+            stream
+                .write_all(format!("{OK}connection: close\r\n\r\n").as_bytes())
+                .await?;
+            loop {
+                stream.write_all(&[b' '; 65_536]).await?;
+            }
+        }
+        Mischief::DripsForEver => {
+            stream
+                .write_all(format!("{OK}connection: close\r\n\r\n").as_bytes())
+                .await?;
+            loop {
+                stream.write_all(b" ").await?;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        Mischief::SendsHeadersForEver => {
+            stream.write_all(OK.as_bytes()).await?;
+            loop {
+                stream
+                    .write_all(format!("x-more: {}\r\n", "x".repeat(8000)).as_bytes())
+                    .await?;
+            }
+        }
+        Mischief::SpeaksHtml => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>").await?;
+        }
+        Mischief::SpeaksNoHttp => stream.write_all(b"220 mail.example.com ESMTP\r\n").await?,
+        Mischief::SendsABomb => {
+            let bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
+            stream
+                .write_all(
+                    format!("{OK}content-encoding: gzip\r\ncontent-length: 10\r\n\r\n").as_bytes(),
+                )
+                .await?;
+            stream.write_all(bomb).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn ks_09_whatever_a_provider_does_to_a_connection_is_one_error_and_soon() {
+    let all = [
+        Mischief::Hangs,
+        Mischief::HangsUp,
+        Mischief::BreaksOff,
+        Mischief::StreamsForEver,
+        Mischief::DripsForEver,
+        Mischief::SendsHeadersForEver,
+        Mischief::SpeaksHtml,
+        Mischief::SpeaksNoHttp,
+        Mischief::SendsABomb,
+    ];
+    let each = all.map(|what| async move {
+        let (listener, provider) = bind().await;
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move { drop(mischief(&mut stream, what).await) });
+            }
+        });
+        let (listener, url) = bind().await;
+        let sign_in =
+            SignIn::builder(&url).with_provider("oidc", Oidc::new(provider, "a", "b"), []);
+        serve(listener, sign_in.build().unwrap());
+        let start = format!("{url}/api/auth/oidc/start?env=development");
+        let answer = Browser::default().get(&start).await;
+        assert_eq!(answer.status, 503, "{what:?}: {}", answer.body);
+        assert_eq!(answer.headers["retry-after"], "5", "{what:?}");
+        assert!(answer.headers.get("set-cookie").is_none(), "{what:?}");
+        assert!(
+            !answer.body.contains("html>") && !answer.body.contains("ESMTP"),
+            "{}",
+            answer.body
+        );
+    });
+    futures::future::join_all(each).await;
 }

@@ -213,6 +213,7 @@ impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver")
             .field("name", &self.name())
+            .field("annotation", &self.rule.annotation())
             .field("allowed_domains", &self.allowed_domains)
             .finish_non_exhaustive()
     }

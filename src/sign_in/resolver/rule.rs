@@ -30,6 +30,14 @@ struct Search {
 }
 
 impl Rule {
+    /// Where in the catalog it looks, if that is an annotation.
+    pub(super) fn annotation(&self) -> Option<&str> {
+        match self {
+            Self::UserId(name) | Self::EmailAnnotation(name) => Some(name),
+            _ => None,
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         use super::names;
         match self {
