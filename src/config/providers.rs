@@ -262,5 +262,15 @@ fn client_key(section: &Section<'_>) -> Option<ClientKey> {
         ClientKey::from_pem(algorithm, &Secret::from(text.as_str()))
             .map_err(|mistake| mistake.message().to_owned())
     });
-    Some(with(key?, id, ClientKey::with_key_id))
+    let certificate = section.parsed("certificateFile", "a file", |path| {
+        let text = read_text(Path::new(path)).map_err(|reason| format!("the file {reason}"))?;
+        Ok::<_, String>(text)
+    });
+    let key = with(key?, id, ClientKey::with_key_id);
+    let Some(certificate) = certificate else {
+        return Some(key);
+    };
+    let key = key.with_certificate(&certificate);
+    key.map_err(|mistake| section.mistake("certificateFile", mistake.message()))
+        .ok()
 }

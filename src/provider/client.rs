@@ -42,6 +42,8 @@ pub enum ClientAuthentication {
 pub(super) struct Client {
     pub(super) id: String,
     pub(super) proof: Proof,
+    /// Whether a signature is for the endpoint that it is sent to, and not for the issuer.
+    pub(super) signs_for_endpoints: bool,
 }
 
 /// How it proves to be the one.
@@ -63,15 +65,18 @@ impl Client {
             (Shown::Secret(secret), ClientAuthentication::Post) => Proof::Post(secret),
             (Shown::Key(key), _) => Proof::Key(key),
         };
-        let id = id.into();
-        Self { id, proof }
+        Self {
+            id: id.into(),
+            proof,
+            signs_for_endpoints: false,
+        }
     }
 
-    /// A form for an endpoint of the provider, with the proof in it or beside it. `audience` is the provider.
+    /// A form for an endpoint of the provider, with the proof in it or beside it.
     pub(super) fn post(
         &self,
         endpoint: &Uri,
-        (audience, clock): (&str, &Clock),
+        (issuer, clock): (&str, &Clock),
         form: &[(&str, &str)],
     ) -> Result<Request<Bytes>, ProviderError> {
         let mut body = Serializer::new(String::new());
@@ -88,9 +93,13 @@ impl Client {
                     .append_pair("client_secret", secret.expose());
             }
             Proof::Key(key) => {
+                let audience = match self.signs_for_endpoints {
+                    true => endpoint.to_string(),
+                    false => issuer.to_owned(),
+                };
                 body.append_pair("client_id", &self.id)
                     .append_pair("client_assertion_type", ASSERTION_TYPE)
-                    .append_pair("client_assertion", &key.assert(&self.id, audience, clock));
+                    .append_pair("client_assertion", &key.assert(&self.id, &audience, clock));
             }
         }
         let request = request.body(Bytes::from(body.finish()));

@@ -9,13 +9,14 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
     RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::error::ConfigMistake;
+use crate::secret::digest::sha256;
 use crate::secret::encoding::base64url;
 use crate::secret::{Secret, random};
 use crate::verify::jwt::Algorithm;
@@ -38,12 +39,15 @@ const MIN_RSA_BITS: usize = 2048;
 /// ```
 ///
 /// `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` makes one, and `openssl pkey -pubout` its public
-/// half. Each assertion names the provider's issuer as its audience, lives for a minute and is used once.
+/// half. Each assertion is for the provider's issuer, or at Okta and Microsoft for the endpoint, lives for a minute and is used
+/// once.
 #[derive(Clone)]
 #[must_use]
 pub struct ClientKey {
     algorithm: Algorithm,
     id: Option<String>,
+    /// The digest of its certificate (`x5t#S256`).
+    certificate: Option<String>,
     pair: Arc<Pair>,
 }
 
@@ -71,6 +75,7 @@ impl ClientKey {
         Ok(Self {
             algorithm,
             id: None,
+            certificate: None,
             pair: Arc::new(pair),
         })
     }
@@ -81,12 +86,30 @@ impl ClientKey {
         self
     }
 
+    /// Names the key to the provider by its certificate, in PEM (`x5t#S256`, RFC 7515 section 4.1.8), as Microsoft Entra wants
+    /// it. Its algorithm there is PS256 or RS256.
+    ///
+    /// # Errors
+    ///
+    /// If it is no certificate in PEM. Whether it is this key's the provider tells.
+    pub fn with_certificate(mut self, pem: &str) -> Result<Self, ConfigMistake> {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
+            let message = "expected a certificate in PEM (BEGIN CERTIFICATE)";
+            ConfigMistake::new("client key", message)
+        })?;
+        self.certificate = Some(base64url(&sha256(&der)));
+        Ok(self)
+    }
+
     /// An assertion of `client` for `audience`: used once, and soon.
     pub(super) fn assert(&self, client: &str, audience: &str, clock: &Clock) -> String {
         let now = clock.now();
         let mut header = json!({ "alg": self.algorithm.as_str(), "typ": "JWT" });
         if let Some(id) = &self.id {
             header["kid"] = id.as_str().into();
+        }
+        if let Some(digest) = &self.certificate {
+            header["x5t#S256"] = digest.as_str().into();
         }
         let claims = json!({
             "iss": client, "sub": client, "aud": audience, "jti": random::token(),

@@ -88,7 +88,8 @@ impl GitHub {
     }
 
     /// Only members of one of these organisations, by their names. Whoever leaves is signed out when the session is next
-    /// renewed. It asks for the scope `read:org`, and the organisation has to have approved the app.
+    /// renewed. It asks for the scope `read:org`, and the organisation has to have
+    /// approved the app; a GitHub App needs the organisation permission "Members", to read.
     pub fn with_allowed_organizations<O: Into<String>>(
         mut self,
         organizations: impl IntoIterator<Item = O>,

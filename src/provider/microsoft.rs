@@ -65,11 +65,14 @@ enum Tenant {
     Organizations,
     /// Of any organisation, and of none.
     Common,
+    /// Of none.
+    Consumers,
 }
 
 impl Microsoft {
     /// The app of this id, and secret or [key](super::ClientKey), for the people of `tenant`: its number, or a domain of its;
-    /// `organizations` for any organisation, or `common` for personal accounts as well.
+    /// `organizations` for any organisation, `consumers` for personal accounts, or `common` for both.
+    /// Microsoft wants a key [with its certificate](super::ClientKey::with_certificate).
     pub fn new(
         tenant: impl Into<String>,
         client_id: impl Into<String>,
@@ -117,7 +120,8 @@ impl Microsoft {
 impl Configured for Microsoft {
     fn build(&self, context: Context) -> Result<Built, ConfigMistake> {
         let tenant = Tenant::of(&self.tenant).ok_or_else(|| {
-            let message = "expected the number or a domain of a tenant, organizations or common";
+            let message =
+                "expected the number or a domain of a tenant, organizations, consumers or common";
             ConfigMistake::new("tenantId", message)
         })?;
         if let Some(wrong) = self.tenants.iter().find(|tenant| !is_uuid(tenant)) {
@@ -152,6 +156,7 @@ impl Tenant {
         match text {
             "common" => Some(Self::Common),
             "organizations" => Some(Self::Organizations),
+            "consumers" => Some(Self::Consumers),
             _ if is_uuid(text) => Some(Self::One),
             _ if text.contains('.') && text.bytes().all(plain) => Some(Self::OfDomain),
             _ => None,
@@ -180,6 +185,10 @@ impl Rules for Ways {
         }
     }
 
+    fn wants_signatures_for_endpoints(&self) -> bool {
+        true
+    }
+
     fn has_tenants(&self) -> bool {
         self.tenant != Tenant::One
     }
@@ -201,6 +210,11 @@ impl Rules for Ways {
             return foreign("ID token: its iss is not the provider's for its tenant (tid)");
         }
         let kept_out = |reason: &str| Err(ProviderError::kept_out(reason));
+        if self.tenant == Tenant::Consumers && tenant != PERSONAL {
+            return kept_out(
+                "an account of an organisation, and only personal ones are let in (tid)",
+            );
+        }
         if self.tenant == Tenant::Organizations && tenant == PERSONAL {
             return kept_out("a personal account, and only organisations are let in (tid)");
         }

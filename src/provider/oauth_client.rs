@@ -85,7 +85,7 @@ impl OAuthClient {
         outward: Outward,
         clock: Clock,
     ) -> Self {
-        let id = &client.id;
+        let (id, token) = (&client.id, endpoints.token.to_string());
         let mut inner = Client::new(ClientId::new(id.clone()))
             .set_auth_uri(AuthUrl::from_url(endpoints.authorization))
             .set_token_uri(TokenUrl::from_url(endpoints.token))
@@ -94,7 +94,11 @@ impl OAuthClient {
             Proof::Basic(secret) => (AuthType::BasicAuth, Some(secret), None),
             Proof::Post(secret) => (AuthType::RequestBody, Some(secret), None),
             Proof::Key(key) => {
-                let signs = (key.clone(), id.clone(), endpoints.issuer, clock);
+                let audience = match client.signs_for_endpoints {
+                    true => token,
+                    false => endpoints.issuer,
+                };
+                let signs = (key.clone(), id.clone(), audience, clock);
                 (AuthType::RequestBody, None, Some(signs))
             }
         };

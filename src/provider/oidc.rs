@@ -181,12 +181,11 @@ impl Configured for Oidc {
             clock.clone(),
         );
         let discovery = discovery.map_err(|e| ConfigMistake::new("metadataUrl", e))?;
+        let credential = self.credential.clone();
+        let mut client = Client::new(&self.client_id, credential, self.authentication);
+        client.signs_for_endpoints = self.rules.wants_signatures_for_endpoints();
         Ok(Built::Page(Box::new(RelyingParty {
-            client: Client::new(
-                &self.client_id,
-                self.credential.clone(),
-                self.authentication,
-            ),
+            client,
             asked: self.asked.clone(),
             algorithm: self.algorithm,
             signed_userinfo: self.signed_userinfo,

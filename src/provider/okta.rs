@@ -91,6 +91,10 @@ impl Rules for Ways {
     fn scopes(&self) -> &'static [&'static str] {
         &["openid", "email", "profile", "offline_access"]
     }
+
+    fn wants_signatures_for_endpoints(&self) -> bool {
+        true
+    }
 }
 
 fn is_word(text: &str) -> bool {

@@ -25,10 +25,12 @@ pub(super) async fn push(
     endpoint: &Uri,
     client: &Client,
     provider: (&str, &Clock),
-    request: &Url,
+    (authorization_endpoint, request): (&Url, &Url),
 ) -> Result<Url, ProviderError> {
     let invalid = |detail: &str| ProviderError::invalid(format!("the pushed request: {detail}"));
-    let pairs: Vec<_> = request.query_pairs().collect();
+    // What the endpoint has of its own stays in the address.
+    let own = authorization_endpoint.query_pairs().count();
+    let pairs: Vec<_> = request.query_pairs().skip(own).collect();
     // Two of the ways to prove oneself name the client already.
     let named = !matches!(client.proof, Proof::Basic(_));
     let form: Vec<(&str, &str)> = pairs
@@ -56,9 +58,8 @@ pub(super) async fn push(
     {
         return Err(invalid("its request_uri is none"));
     }
-    let mut url = request.clone();
+    let mut url = authorization_endpoint.clone();
     url.query_pairs_mut()
-        .clear()
         .append_pair("client_id", &client.id)
         .append_pair("request_uri", &handle);
     Ok(url)

@@ -61,7 +61,8 @@ impl Provider for RelyingParty {
             match &provider.pushed_request_endpoint {
                 Some(endpoint) if self.pushes => {
                     let who = (&*provider.issuer, &self.clock);
-                    pushed::push(&self.outward, endpoint, &self.client, who, &url).await
+                    let asked = (&provider.authorization_endpoint, &url);
+                    pushed::push(&self.outward, endpoint, &self.client, who, asked).await
                 }
                 _ => Ok(url),
             }
@@ -238,7 +239,6 @@ impl RelyingParty {
         let expected = userinfo::Expected {
             client_id: &self.client.id,
             signed: self.signed_userinfo,
-            algorithm: self.algorithm,
             now: self.clock.now(),
         };
         let token = &tokens.access_token;

@@ -29,6 +29,11 @@ pub(super) trait Rules: fmt::Debug + Send + Sync {
         true
     }
 
+    /// Whether a client's signature has to be for the endpoint that it is sent to, and not for the issuer.
+    fn wants_signatures_for_endpoints(&self) -> bool {
+        false
+    }
+
     /// Keeps out whom the configuration keeps out, by claims that were verified.
     fn admit(&self, _claims: &Map<String, Value>) -> Result<(), ProviderError> {
         Ok(())

@@ -1,12 +1,15 @@
 //! Microsoft Entra: <https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use serde_json::{Value, json};
-use tower_identity::provider::Microsoft;
+use tower_identity::Secret;
+use tower_identity::provider::{ClientKey, Microsoft};
 use tower_identity::sign_in::Resolver;
 
 use crate::emulation::{Emulation, params};
-use crate::{ADA, IN_BODY, KEPT_OUT, Sent, World, exchanged, metadata};
+use crate::{ADA, IN_BODY, KEPT_OUT, Sent, World, claims_of, exchanged, metadata};
 
 const OURS: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const THEIRS: &str = "11111111-86f1-41af-91ab-2d7cd011db47";
@@ -150,6 +153,47 @@ async fn microsoft_is_asked_for_an_id_token_and_nothing_else() {
     assert!(query["id_token_hint"].starts_with("ey"), "{out}");
     assert_eq!(query["post_logout_redirect_uri"], format!("{}/", world.url));
     assert_eq!(world.who().await, "401");
+}
+
+#[tokio::test]
+async fn a_key_is_known_by_its_certificate() {
+    // Any certificate will do: whether it is the key's Microsoft knows.
+    let der = [0x30, 0x03, 0x02, 0x01, 0x01];
+    let pem = format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        STANDARD.encode(der)
+    );
+    let key = crate::oidc::keys().remove(3);
+    assert_eq!(key.name, "PS256");
+    let private = Secret::from(key.pem.as_str());
+    let key = ClientKey::from_pem(key.algorithm, &private).unwrap();
+    assert!(key.clone().with_certificate("canary").is_err());
+    assert!(key.clone().with_certificate(private.expose()).is_err());
+    let key = key.with_certificate(&pem).unwrap();
+    let microsoft = Microsoft::new(OURS, "the-client", key);
+    let emulation = emulation(OURS, &issuer(OURS)).await;
+    let entra = Entra {
+        world: World::with(emulation, microsoft, Resolver::email()).await,
+        tenant: OURS,
+    };
+    assert!(entra.signs_in(json!({})).await["response"]["backstageIdentity"].is_object());
+    let call = entra.world.emulation.calls().remove(0);
+    let assertion = &call.form["client_assertion"];
+    let header = URL_SAFE_NO_PAD
+        .decode(assertion.split('.').next().unwrap())
+        .unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+    let digest = URL_SAFE_NO_PAD.encode(digest.as_ref());
+    assert_eq!(
+        header,
+        json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": digest })
+    );
+    assert_eq!(
+        claims_of(assertion)["aud"],
+        *call.to.replace("POST ", "https://")
+    );
+    assert!(!call.form.contains_key("client_secret"));
 }
 
 #[tokio::test]

@@ -66,10 +66,10 @@ async fn signs_in(world: &World, more: Value) -> Value {
 
 // ===== private_key_jwt =====
 
-struct Key {
-    algorithm: Algorithm,
-    name: &'static str,
-    pem: String,
+pub(crate) struct Key {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) name: &'static str,
+    pub(crate) pem: String,
     public: Vec<u8>,
     verifies: &'static dyn VerificationAlgorithm,
 }
@@ -81,7 +81,7 @@ fn pem(der: &[u8]) -> String {
     )
 }
 
-fn keys() -> Vec<Key> {
+pub(crate) fn keys() -> Vec<Key> {
     let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let ed = Ed25519KeyPair::generate().unwrap();
     let rsa = RsaPair::generate(KeySize::Rsa2048).unwrap();
@@ -300,6 +300,25 @@ async fn requests_are_pushed_where_that_is_offered_and_not_where_it_is_declined(
     in_header(&calls[0]);
     assert_eq!(calls[0].form["client_id"], "the-client");
     assert_eq!(calls[0].form["login_hint"], "ada");
+
+    // What the endpoint has of its own stays with it.
+    let policy = json!({
+        "pushed_authorization_request_endpoint": format!("{ISSUER}/par"),
+        "authorization_endpoint": format!("{ISSUER}/authorize?p=policy&client_id_hint=x"),
+    });
+    let with_policy = crate::oidc::world(policy, oidc()).await;
+    with_policy
+        .emulation
+        .answer("POST login.example.com/par", 201, &good);
+    let begin = format!("{}/api/auth/it/start?env=development", with_policy.url);
+    let location = with_policy.browser.get(&begin).await.location();
+    let expected = "https://login.example.com/authorize?p=policy&client_id_hint=x&client_id=the-client&request_uri=urn";
+    assert!(location.starts_with(expected), "{location}");
+    let form = with_policy.emulation.calls().remove(0).form;
+    assert!(
+        !form.contains_key("p") && form.contains_key("code_challenge"),
+        "{form:?}"
+    );
 
     // A provider that can't be pushed to is no reason to tell everything to the browser.
     for (status, answer) in [

@@ -2,11 +2,12 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tower_identity::provider::Okta;
+use tower_identity::Secret;
+use tower_identity::provider::{ClientKey, Okta};
 use tower_identity::sign_in::Resolver;
 
 use crate::emulation::{Emulation, params};
-use crate::{ADA, World, asked_with, exchanged, in_header, metadata};
+use crate::{ADA, World, asked_with, claims_of, exchanged, in_header, metadata};
 
 const ORG: &str = "https://example.okta.com";
 
@@ -104,6 +105,33 @@ async fn okta_is_asked_at_the_organisations_server_and_at_a_custom_one() {
             "{out}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_signature_is_for_the_endpoint_that_it_is_sent_to() {
+    let emulation = world(None).await.emulation;
+    let key = crate::oidc::keys().remove(0);
+    let private = Secret::from(key.pem.as_str());
+    let key = ClientKey::from_pem(key.algorithm, &private).unwrap();
+    let okta = Okta::new(ORG, "the-client", key);
+    let world = World::with(emulation, okta, Resolver::email()).await;
+    let sent = world.begin().await;
+    tell(&world, None, &sent.nonce);
+    assert!(world.back(&sent).await["response"]["backstageIdentity"].is_object());
+    world.ajax(Method::GET, "refresh").await;
+    world.ajax(Method::POST, "logout").await;
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        for call in world.emulation.calls() {
+            if let Some(assertion) = call.form.get("client_assertion") {
+                let endpoint = call.to.replace("POST ", "https://");
+                assert_eq!(claims_of(assertion)["aud"], *endpoint);
+                seen.push(endpoint);
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(seen[2].ends_with("/v1/revoke"), "{seen:?}");
 }
 
 #[tokio::test]

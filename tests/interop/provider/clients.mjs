@@ -56,7 +56,8 @@ export async function makeClients(portal, folder) {
   add('pushed', {}, { require_pushed_authorization_requests: true });
   add('not-pushed', { pushedAuthorizationRequests: false });
   add('form', { responseMode: 'form_post' });
-  add('signed', { userinfoSigned: true }, { userinfo_signed_response_alg: 'ES256' });
+  // By another algorithm than ID tokens are.
+  add('signed', { userinfoSigned: true, tokenSignedResponseAlg: 'RS256' }, { userinfo_signed_response_alg: 'ES256' });
   add('unsigned', { userinfoSigned: true });
   add('strong', { maxAge: { minutes: 5 }, acrValues: ['phr'] });
   add('stronger', { acrValues: ['pwd'] });
