@@ -1,4 +1,22 @@
-//! Identity providers: who says who a person is. One small file each over one shared OAuth client.
+//! Identity providers: who says who a person is.
+//!
+//! | | for | who somebody is, by |
+//! | --- | --- | --- |
+//! | [`GitHub`] | OAuth apps and GitHub Apps, in the cloud or on premises | its API |
+//! | [`Google`] | Google, or the Workspaces of some domains | the ID token |
+//! | [`Microsoft`] | Entra: one tenant, some, or all | the ID token |
+//! | [`Okta`] | an organisation, or an authorization server of its | the ID token, and userinfo |
+//! | [`GitLab`] | in the cloud or on premises | its API |
+//! | [`Auth0`] | a tenant | the ID token, and userinfo |
+//! | [`Oidc`] | any other provider of OpenID Connect | the ID token, and userinfo |
+//! | [`OAuth2`] | any other provider of OAuth 2.0 | an address that says so |
+//! | [`GcpIap`], [`CloudflareAccess`], [`AwsAlb`], [`AzureEasyAuth`] | proxies in front of the app | what is signed for them |
+//! | [`OAuth2Proxy`] | oauth2-proxy in front of the app | its headers, of connections from its addresses |
+//! | [`Guest`] | nobody in particular | nothing: development only |
+//!
+//! With each of them PKCE, `state` and, for OpenID Connect, a nonce are always used; codes and tokens never leave the server
+//! but to the page that asked; an e-mail counts only if somebody says that it was verified; and what a provider says of a
+//! person is asked again at each renewal.
 
 use std::fmt;
 use std::sync::Arc;

@@ -27,7 +27,10 @@ use tower_identity::clock::Clock;
 use tower_identity::credential::BearerToken;
 use tower_identity::http_client::HyperClient;
 use tower_identity::identity::EntityRef;
-use tower_identity::provider::{CloudflareAccess, GitHub, Oidc, ProviderConfig};
+use tower_identity::provider::{
+    Auth0, ClientCredential, CloudflareAccess, GitHub, GitLab, Google, Microsoft, OAuth2, Oidc,
+    Okta, ProviderConfig,
+};
 use tower_identity::secret::{SealingKey, SealingKeys};
 use tower_identity::session::Sessions;
 use tower_identity::sign_in::SignIn;
@@ -127,6 +130,16 @@ async fn er_05_nothing_that_holds_a_secret_prints_it() {
         "{:?} {:?}",
         Oidc::new("https://idp.example", "id", CANARY),
         GitHub::new("id", CANARY)
+    ));
+    let credential = ClientCredential::from(CANARY);
+    shown.push_str(&format!(
+        "{credential:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        Google::new("id", CANARY),
+        Microsoft::new("common", "id", credential.clone()),
+        Okta::new("https://x.example", "id", CANARY),
+        GitLab::new("id", CANARY),
+        Auth0::new("x.example", "id", CANARY),
+        OAuth2::new("id", CANARY),
     ));
     let sign_in = builder.with_catalog(FileCatalog::from_yaml("x", "").unwrap());
     let sign_in = sign_in.build().unwrap();
