@@ -112,8 +112,8 @@ impl Oidc {
 
     /// Has the provider post its answer (`response_mode=form_post`), so that no code is ever in an address.
     ///
-    /// The way back is a request from another site: the one cookie that it needs is `SameSite=None`, and so works over
-    /// https only, or on this machine.
+    /// The way back is a request from another site: the one cookie that it needs is `SameSite=None`, which browsers take over
+    /// https only. A portal on plain http, on this machine, needs its provider on the same host.
     pub fn with_form_post(mut self) -> Self {
         self.asked.form_post = true;
         self

@@ -69,6 +69,6 @@ pub(super) async fn push(
 fn error_code(body: &[u8]) -> String {
     let said: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = said.get("error").and_then(Value::as_str);
-    let code = code.unwrap_or("no error code").chars();
-    code.filter(char::is_ascii).take(64).collect()
+    let code = code.unwrap_or("no-error-code").chars();
+    code.filter(char::is_ascii_graphic).take(64).collect()
 }

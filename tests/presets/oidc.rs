@@ -321,12 +321,14 @@ async fn requests_are_pushed_where_that_is_offered_and_not_where_it_is_declined(
     );
 
     // A provider that can't be pushed to is no reason to tell everything to the browser.
+    let log = Log::record();
     for (status, answer) in [
         (
             400,
             json!({ "error": "invalid_request", "error_description": "CANARY" }),
         ),
         (401, json!({ "error": "invalid_client" })),
+        (400, json!({ "error": "x\r\nFORGED: a line\u{1b}[31m" })),
         (413, json!({})),
         (500, json!({})),
         (201, json!({})),
