@@ -356,6 +356,11 @@ async fn requests_are_pushed_where_that_is_offered_and_not_where_it_is_declined(
                 .all(|line| line.to_str().unwrap().contains("Max-Age=0"))
         );
     }
+    let log = log.lines("").join("\n");
+    assert!(log.contains("status 400: invalid_request"), "{log}");
+    let forged = log.lines().any(|line| line.starts_with("FORGED"));
+    assert!(!forged && !log.contains('\u{1b}'), "{log}");
+    assert!(!log.contains("CANARY"), "{log}");
 }
 
 // ===== what is asked, and whether it was done =====
