@@ -15,10 +15,12 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "sign-in")]
 use crate::secret::Secret;
 
+mod client_secret;
 mod hyper_client;
 mod url_rule;
 mod via_proxy;
 
+pub(crate) use self::client_secret::basic;
 pub use self::hyper_client::HyperClient;
 pub(crate) use self::url_rule::check_url;
 pub(crate) use self::url_rule::is_loopback;

@@ -2,14 +2,13 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Request, Uri};
-use url::form_urlencoded::{Serializer, byte_serialize};
-use zeroize::Zeroizing;
+use http::{Request, Uri};
+use url::form_urlencoded::Serializer;
 
 use super::{ClientKey, ProviderError};
 use crate::clock::Clock;
+use crate::http_client::basic;
 use crate::secret::Secret;
-use crate::secret::encoding::base64;
 
 /// What a signed assertion is called on the wire (RFC 7523 section 2.2).
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -107,16 +106,6 @@ impl Client {
     }
 }
 
-/// `client_secret_basic`: both halves are form-encoded before they are joined (RFC 6749 section 2.3.1).
-fn basic(id: &str, secret: &str) -> Result<HeaderValue, ProviderError> {
-    let [id, secret] = [id, secret].map(|text| byte_serialize(text.as_bytes()).collect::<String>());
-    let credentials = Zeroizing::new(format!("{id}:{secret}"));
-    let value = HeaderValue::try_from(format!("Basic {}", base64(credentials.as_bytes())));
-    let mut value = value.map_err(|_| ProviderError::invalid("the secret is too long"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 // ===== impl ClientCredential =====
 
 impl From<Secret<String>> for ClientCredential {
@@ -155,21 +144,5 @@ impl std::fmt::Debug for ClientCredential {
             Shown::Secret(_) => f.write_str("[redacted]"),
             Shown::Key(key) => key.fmt(f),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lf_24_both_halves_of_basic_credentials_are_form_encoded() {
-        // RFC 6749's own encoding, of what a colon or a plus would spoil.
-        let value = basic("a:b c", "p+q/\u{e4}").unwrap();
-        assert!(value.is_sensitive());
-        assert_eq!(
-            value,
-            format!("Basic {}", base64(b"a%3Ab+c:p%2Bq%2F%C3%A4")).as_str()
-        );
     }
 }

@@ -9,7 +9,6 @@ pub(crate) fn base64url(data: &[u8]) -> String {
 }
 
 /// Encodes with padding, in the alphabet of section 4: for Basic credentials (RFC 7617).
-#[cfg(feature = "sign-in")]
 pub(crate) fn base64(data: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(data)
 }

@@ -8,10 +8,12 @@ use crate::identity::VerifiedIdentity;
 use crate::rejection::Rejection;
 
 pub mod api_key;
+pub mod introspection;
 pub mod jwks;
 pub mod jwt;
 
 pub use self::api_key::{ApiKey, ApiKeys};
+pub use self::introspection::Introspection;
 pub use self::jwt::{Issuer, JwtVerifier, PluginDirectory};
 
 /// Judges a bearer credential.

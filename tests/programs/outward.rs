@@ -167,6 +167,15 @@ async fn a_provider_is_reached_through_the_proxy_of_the_environment_and_tls_is_v
         assert_eq!(start(variables).await.0, 503, "{variables:?}");
         assert!(proxy.told().is_empty(), "{variables:?}");
     }
+    // Nor is this machine: the sample's own provider is here.
+    let variables = [
+        ("HTTP_PROXY", &*url),
+        ("http_proxy", &url),
+        ("ALL_PROXY", &url),
+    ];
+    let sample = Program::start_with("portal", &["--listen", "127.0.0.1:0"], &variables);
+    super::sign_in(&Browser::default(), &sample.url(), "github").await;
+    assert!(proxy.told().is_empty());
     // A proxy of another kind is not passed by.
     let socks = url.replace("http://", "socks5://");
     assert_eq!(

@@ -231,6 +231,13 @@ async fn lf_26_lf_27_a_prefetch_does_not_spend_the_code_and_going_back_is_no_err
         );
     }
     assert_eq!(portal.provider.requests("/token"), 1);
+    // And nothing can be added to it afterwards.
+    let state = back.split('&').find(|p| p.starts_with("state=")).unwrap();
+    let base = back.split('?').next().unwrap();
+    let added = browser
+        .get(&format!("{base}?{state}&error=access_denied"))
+        .await;
+    assert_eq!(added.location(), portal.at("/welcome"));
     // Without one it is a page that says so.
     let logout = portal.at("/api/auth/oidc/logout?env=development");
     assert_eq!(browser.ajax(Method::POST, &logout).await.status, 200);
