@@ -15,6 +15,7 @@ use tower_identity::store::{MemoryStore, StoreError};
 use tower_identity::token::{
     DelegationError, MintError, MintedToken, PluginTokens, SigningKeys, StaticKey, TokenIssuer,
 };
+use tower_identity::verify::Introspection;
 use tower_identity::verify::api_key::{ApiKeys, KeyDigest, KeyRecord};
 use tower_identity::verify::jwks::{KeySet, KeySource, RemoteKeys};
 use tower_identity::verify::jwt::{Algorithm, VerdictFuture};
@@ -54,7 +55,7 @@ fn every_public_value_is_send_sync_unpin_and_can_be_printed() {
     all!(@each (send sync unpin debug)
         Identity, VerifiedIdentity, Principal, User, Service, Profile, Restriction, Scopes, EntityRef,
         EntityRefError, Rejection, RejectionKind, Challenge, ConfigError, ConfigMistake, MalformedCredential,
-        Secret<String>, SealingKey, SealingKeys, ApiKey, ApiKeys, KeyDigest, KeyRecord, Issuer, JwtVerifier,
+        Secret<String>, SealingKey, SealingKeys, ApiKey, ApiKeys, KeyDigest, KeyRecord, Issuer, JwtVerifier, Introspection,
         Outcome, Algorithm, KeySet, KeySource, RemoteKeys, TokenIssuer, SigningKeys, MintedToken, Sessions,
         StaticKey, MintError, PluginTokens, DelegationError,
         MemoryStore, StoreError, Clock, ClockHand, Timestamp, BearerKeyLayer, IdentityLayer,

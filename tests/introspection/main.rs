@@ -17,8 +17,9 @@ use tower::Layer as _;
 use tower_identity::IdentityLayer;
 use tower_identity::clock::{Clock, ClockHand, Timestamp};
 use tower_identity::layer::IdentityService;
-use tower_identity::verify::Introspection;
+use tower_identity::testing::Provider;
 use tower_identity::verify::introspection::IntrospectionBuilder;
+use tower_identity::verify::{Introspection, Issuer, JwtVerifier};
 
 use self::echo::Echo;
 use self::scripted::Server;
@@ -336,6 +337,36 @@ async fn in_09_an_issuer_that_fails_is_left_alone_for_a_while() {
     world.ask("u").await.refused(503, None);
     world.server.says(200, &active(json!({})));
     world.ask("u").await.passed("user-ada");
+}
+
+#[tokio::test]
+async fn jwts_and_opaque_tokens_come_side_by_side() {
+    let provider = Provider::start().await.unwrap();
+    let jwts = JwtVerifier::new([Issuer::oidc(provider.issuer(), API)]).unwrap();
+    let jwts = IdentityLayer::new(jwts).delegating();
+    let server = Server::start().await;
+    let service = jwts.layer(service(&server, Clock::system(), |builder| builder));
+    let ask = async |token: &str| {
+        let header = format!("Bearer {token}");
+        send(&service, get(&[("authorization", &header)])).await
+    };
+    let jwt = provider
+        .token()
+        .with_subject("user-grace")
+        .with_audience(API);
+    let mut answer = active(json!({ "exp": null, "nbf": null, "iat": null }));
+    server.says(200, &answer);
+    ask(&jwt.clone().sign()).await.passed("user-grace");
+    assert_eq!(server.asked().len(), 0);
+    ask("opaque").await.passed("user-ada");
+    // A JWT of a known issuer that is bad is not asked about.
+    ask(&jwt.with_audience("another").sign())
+        .await
+        .refused(401, Some(INVALID));
+    assert_eq!(server.asked().len(), 1);
+    answer["active"] = false.into();
+    server.says(200, &answer);
+    ask("other").await.refused(401, Some(INVALID));
 }
 
 #[test]

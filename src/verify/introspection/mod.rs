@@ -50,6 +50,9 @@ const REST: Duration = Duration::from_secs(5);
 /// well, at each request: `aud`, `exp`, `nbf`, `iss`, `token_type` and `sub`. An issuer that can't be asked, or answers
 /// something else, is `Unavailable`, never a pass.
 ///
+/// Where JWTs come as well, let a delegating [`IdentityLayer`](crate::IdentityLayer) judge those, outside of this one: what is
+/// no JWT of its issuers it passes on.
+///
 /// # Security
 ///
 /// A token that its issuer has revoked is refused after as long as answers are remembered, at the latest:
