@@ -246,6 +246,16 @@ async fn in_10_a_token_that_was_revoked_is_refused_after_ten_seconds() {
     world.hand.advance(Duration::from_secs(10));
     world.ask("t").await.passed("user-ada");
 
+    // However long one would like to remember: five minutes.
+    let long = World::start(|builder| builder.remember_for(Duration::from_secs(3600))).await;
+    long.server.says(200, &active(json!({})));
+    long.ask("t").await.passed("user-ada");
+    long.server.says(200, &json!({ "active": false }));
+    long.hand.advance(Duration::from_secs(299));
+    long.ask("t").await.passed("user-ada");
+    long.hand.advance(Duration::from_secs(1));
+    long.ask("t").await.refused(401, Some(INVALID));
+
     let each = World::start(|builder| builder.remember_for(Duration::ZERO)).await;
     each.server.says(200, &active(json!({})));
     each.ask("t").await.passed("user-ada");
