@@ -24,12 +24,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower_identity::layer::{PathPolicy, Plugin};
-use tower_identity::token::PluginTokens;
+use tower_identity::token::{PluginTokens, UserInfo};
 use tower_identity::verify::{Issuer, JwtVerifier, PluginDirectory};
 use tower_identity::{Identity, IdentityLayer};
 
 struct Others {
     tokens: PluginTokens,
+    portal: UserInfo,
     directory: PluginDirectory,
 }
 
@@ -43,9 +44,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tokens = PluginTokens::new(id.as_str())?;
     let directory = PluginDirectory::new(&backend);
     let verifier = JwtVerifier::new([
-        Issuer::portal(auth),
+        Issuer::portal(auth.as_str()),
         Issuer::plugins(id.as_str(), directory.clone()),
     ])?;
+    let portal = UserInfo::of_portal(&auth)?;
     let plugin = Plugin::new(id.as_str())
         .add_policy(PathPolicy::unauthenticated("/health")?)
         .add_policy(PathPolicy::user_cookie("/static")?)
@@ -56,11 +58,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route(&format!("/api/{id}/health"), get(|| async { "ok" }))
         .route(&format!("/api/{id}/whoami"), get(whoami))
         .route(&format!("/api/{id}/static/whoami"), get(whoami))
+        .route(&format!("/api/{id}/owns"), get(owns))
         .route(&format!("/api/{id}/ask/{{plugin}}/{{*path}}"), get(ask))
         // Requests that no route takes are judged too: the layer answers the plugin's own paths.
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(IdentityLayer::new(verifier).for_plugin(plugin))
-        .with_state(Arc::new(Others { tokens, directory }));
+        .with_state(Arc::new(Others {
+            tokens,
+            portal,
+            directory,
+        }));
 
     let listener = tokio::net::TcpListener::bind(flag("--listen", "127.0.0.1:7009")).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -70,6 +77,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn whoami(who: Identity) -> Json<Identity> {
     Json(who)
+}
+
+/// What whoever asks owns, which a Backstage token does not say.
+async fn owns(
+    State(others): State<Arc<Others>>,
+    who: Identity,
+) -> Result<Json<Vec<String>>, (StatusCode, String)> {
+    let owned = others.portal.ownership(&who).await;
+    let owned = owned.map_err(|e| (StatusCode::BAD_GATEWAY, e.to_string()))?;
+    Ok(Json(owned.iter().map(ToString::to_string).collect()))
 }
 
 /// Asks another plugin, on behalf of whoever asks this one.

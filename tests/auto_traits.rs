@@ -14,6 +14,7 @@ use tower_identity::session::Sessions;
 use tower_identity::store::{MemoryStore, StoreError};
 use tower_identity::token::{
     DelegationError, MintError, MintedToken, PluginTokens, SigningKeys, StaticKey, TokenIssuer,
+    UserInfo, UserInfoError,
 };
 use tower_identity::verify::Introspection;
 use tower_identity::verify::api_key::{ApiKeys, KeyDigest, KeyRecord};
@@ -57,7 +58,7 @@ fn every_public_value_is_send_sync_unpin_and_can_be_printed() {
         EntityRefError, Rejection, RejectionKind, Challenge, ConfigError, ConfigMistake, MalformedCredential,
         Secret<String>, SealingKey, SealingKeys, ApiKey, ApiKeys, KeyDigest, KeyRecord, Issuer, JwtVerifier, Introspection,
         Outcome, Algorithm, KeySet, KeySource, RemoteKeys, TokenIssuer, SigningKeys, MintedToken, Sessions,
-        StaticKey, MintError, PluginTokens, DelegationError,
+        StaticKey, MintError, PluginTokens, DelegationError, UserInfo, UserInfoError,
         MemoryStore, StoreError, Clock, ClockHand, Timestamp, BearerKeyLayer, IdentityLayer,
         BearerKeyService<()>, IdentityService<()>, ResponseBody<()>,
     );

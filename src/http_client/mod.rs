@@ -6,13 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-#[cfg(feature = "sign-in")]
-use http::header::AUTHORIZATION;
-use http::header::{ACCEPT, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "sign-in")]
 use crate::secret::Secret;
 
 mod client_secret;
@@ -116,7 +113,6 @@ impl Outward {
     }
 
     /// Gets a document with a bearer token, and takes whatever status comes back.
-    #[cfg(feature = "sign-in")]
     pub(crate) async fn get_with_token(
         &self,
         uri: &Uri,

@@ -5,9 +5,11 @@ mod keys;
 mod mint;
 mod plugin;
 mod shared;
+mod user_info;
 
 #[cfg(feature = "sign-in")]
 pub(crate) use self::keys::p256_point;
 pub use self::keys::{SigningKeys, StaticKey};
 pub use self::mint::{MintError, MintedToken, TokenIssuer};
 pub use self::plugin::{DelegationError, PluginTokens};
+pub use self::user_info::{UserInfo, UserInfoError};

@@ -1,17 +1,20 @@
 //! What a user owns, where it is left out of their token.
 
+use axum::Router;
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tower_identity::Config;
 use tower_identity::catalog::FileCatalog;
 use tower_identity::identity::EntityRef;
+use tower_identity::token::UserInfo;
+use tower_identity::{Config, Identity, IdentityLayer};
 
 use crate::browser::{Answer, Browser};
 use crate::everybody::Portal;
-use crate::site::{POPUP, frame};
+use crate::site::{POPUP, bind, frame};
 
 async fn bearer(url: String, token: &str) -> Answer {
     let request = Request::get(url).header("authorization", format!("Bearer {token}"));
@@ -93,4 +96,116 @@ async fn it_is_left_out_as_the_configuration_says() {
             "{value}"
         );
     }
+}
+
+/// A plugin that asks `portal` what its callers own, and believes the tokens of `issuer`.
+async fn plugin(issuer: &str, portal: UserInfo) -> String {
+    let (listener, url) = bind().await;
+    let owns = async move |who: Identity| match portal.ownership(&who).await {
+        Ok(owned) => owned
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
+        Err(error) => format!("{error:?}"),
+    };
+    let app = Router::new()
+        .route("/owns", get(owns))
+        .layer(IdentityLayer::portal(issuer).unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("{url}/owns")
+}
+
+async fn token(portal: &Portal) -> String {
+    let browser = Browser::default();
+    let back = browser.begin(&portal.url, "oidc", "user=ada", POPUP).await;
+    let (message, _) = frame(&browser.get(&back).await);
+    let token = &message["response"]["backstageIdentity"]["token"];
+    token.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_plugin_finds_out_what_a_token_does_not_say() {
+    let portal = Portal::with(|sign_in| sign_in.without_ownership_in_token()).await;
+    let issuer = portal.at("/api/auth");
+    let ada = token(&portal).await;
+    for base in [issuer.clone(), format!("{issuer}/")] {
+        let url = plugin(&issuer, UserInfo::of_portal(&base).unwrap()).await;
+        let answer = bearer(url, &ada).await;
+        assert_eq!(answer.body, "user:default/ada group:default/analysts");
+    }
+    for bad in [
+        "",
+        "portal",
+        "http://portal.example.com/api/auth",
+        "ftp://x",
+    ] {
+        assert!(UserInfo::of_portal(bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_portal_says_of_somebody_else_or_not_at_all_is_never_nothing() {
+    let portal = Portal::with(|sign_in| sign_in).await;
+    let issuer = portal.at("/api/auth");
+    let ada = token(&portal).await;
+    let many: Vec<String> = (0..=10_000)
+        .map(|i| format!("group:default/g{i}"))
+        .collect();
+    for (status, answer, expected) in [
+        (
+            200,
+            json!({ "claims": { "sub": "user:default/grace", "ent": ["user:default/grace"] } }),
+            "Unavailable",
+        ),
+        (
+            200,
+            json!({ "claims": { "sub": "user:default/ada" } }),
+            "Unavailable",
+        ),
+        (
+            200,
+            json!({ "claims": { "sub": "user:default/ada", "ent": "user:default/ada" } }),
+            "Unavailable",
+        ),
+        (
+            200,
+            json!({ "claims": { "sub": "user:default/ada", "ent": ["nobody"] } }),
+            "Unavailable",
+        ),
+        (
+            200,
+            json!({ "claims": { "sub": "user:default/ada", "ent": many } }),
+            "Unavailable",
+        ),
+        (
+            200,
+            json!({ "sub": "user:default/ada", "ent": [] }),
+            "Unavailable",
+        ),
+        (200, json!([]), "Unavailable"),
+        (500, json!({}), "Unavailable"),
+        (302, json!({}), "Unavailable"),
+        (401, json!({}), "Refused"),
+        (403, json!({}), "Refused"),
+        (404, json!({}), "Refused"),
+    ] {
+        let (listener, url) = bind().await;
+        let said = answer.clone();
+        let status = axum::http::StatusCode::from_u16(status).unwrap();
+        let app = Router::new().route(
+            "/v1/userinfo",
+            get(move || async move { (status, axum::Json(said)) }),
+        );
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let url = plugin(&issuer, UserInfo::of_portal(&url).unwrap()).await;
+        let heard = bearer(url, &ada).await.body;
+        assert!(heard.starts_with(expected), "{answer}: {heard}");
+        assert!(!heard.contains(&ada), "{heard}");
+    }
+    // Nobody listens there.
+    let (listener, url) = bind().await;
+    drop(listener);
+    let url = plugin(&issuer, UserInfo::of_portal(&url).unwrap()).await;
+    assert!(bearer(url, &ada).await.body.starts_with("Unavailable"));
 }

@@ -110,6 +110,14 @@ function together(title, { subject, start }) {
       assert.ok(JSON.parse(body).ownershipEntityRefs.includes(subject));
     });
 
+    test('what the user owns is known here by asking the portal', async () => {
+      const { status, body } = await whoami(token, '/owns');
+      assert.equal(status, 200, JSON.stringify(body));
+      assert.ok(body.includes(subject), JSON.stringify(body));
+      const itself = await callPlugin(backend, 'mine', '/owns', { token, asSelf: true });
+      assert.equal(itself.status, 502, 'a service owns nothing, and is no user');
+    });
+
     SEGMENTS.forEach((name, segment) =>
       test(`every kind is refused with one byte of its ${name} changed`, async () => {
         const limited = limitedOf(token);
