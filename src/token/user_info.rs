@@ -31,6 +31,7 @@ const MAX_OWNERSHIP: usize = 10_000;
 /// ```
 #[derive(Clone)]
 pub struct UserInfo {
+    issuer: Box<str>,
     endpoint: Uri,
     client: Outward,
 }
@@ -39,7 +40,7 @@ pub struct UserInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UserInfoError {
-    /// It is no user, or one that was proven by something that can't be shown to the portal.
+    /// It is no user of this portal, or one that was proven by something that can't be shown to it.
     NotTransferable,
     /// The portal does not believe the user's token, or knows nothing of them.
     Refused,
@@ -67,14 +68,25 @@ impl UserInfo {
     pub fn of_portal(issuer: &str) -> Result<Self, ConfigMistake> {
         let client = HyperClient::new()
             .map_err(|error| ConfigMistake::new("HTTP client", error.to_string()))?;
-        let mistake = |reason: String| ConfigMistake::new("issuer", reason);
-        let base = issuer.strip_suffix('/').unwrap_or(issuer);
-        let endpoint: Uri = format!("{base}/v1/userinfo")
-            .parse()
-            .map_err(|_| mistake("expected a URL".into()))?;
-        check_url(&endpoint).map_err(mistake)?;
-        let client = Outward::new(client);
-        Ok(Self { endpoint, client })
+        Ok(Self {
+            issuer: issuer.strip_suffix('/').unwrap_or(issuer).into(),
+            endpoint: endpoint("issuer", issuer)?,
+            client: Outward::new(client),
+        })
+    }
+
+    /// Asks it at another URL than its own, such as `http://localhost:7007/api/auth`.
+    ///
+    /// # Errors
+    ///
+    /// If it is no URL that may be called.
+    ///
+    /// # Security
+    ///
+    /// Tokens of users are shown there.
+    pub fn with_url(mut self, base: &str) -> Result<Self, ConfigMistake> {
+        self.endpoint = endpoint("url", base)?;
+        Ok(self)
     }
 
     /// Replaces the HTTP client.
@@ -95,6 +107,11 @@ impl UserInfo {
     ///
     /// It only reads.
     pub async fn ownership(&self, identity: &Identity) -> Result<Vec<EntityRef>, UserInfoError> {
+        // Nobody's token is shown to another portal.
+        let issuer = identity.issuer().unwrap_or_default();
+        if issuer.strip_suffix('/').unwrap_or(issuer) != &*self.issuer {
+            return Err(UserInfoError::NotTransferable);
+        }
         let user = identity.user().and_then(|user| user.entity_ref());
         let (Some(user), Some(token)) = (user, identity.delegation()) else {
             return Err(UserInfoError::NotTransferable);
@@ -128,6 +145,16 @@ impl UserInfo {
             .collect::<Result<_, _>>()
             .map_err(|_| unavailable("ent holds what is not an entity ref".into()))
     }
+}
+
+fn endpoint(key: &str, base: &str) -> Result<Uri, ConfigMistake> {
+    let mistake = |reason: String| ConfigMistake::new(key, reason);
+    let base = base.strip_suffix('/').unwrap_or(base);
+    let endpoint: Uri = format!("{base}/v1/userinfo")
+        .parse()
+        .map_err(|_| mistake("expected a URL".into()))?;
+    check_url(&endpoint).map_err(mistake)?;
+    Ok(endpoint)
 }
 
 impl fmt::Debug for UserInfo {

@@ -198,7 +198,14 @@ async fn what_a_portal_says_of_somebody_else_or_not_at_all_is_never_nothing() {
             get(move || async move { (status, axum::Json(said)) }),
         );
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let url = plugin(&issuer, UserInfo::of_portal(&url).unwrap()).await;
+        // At its own URL nobody's token of another portal is shown.
+        let stranger = plugin(&issuer, UserInfo::of_portal(&url).unwrap()).await;
+        assert_eq!(bearer(stranger, &ada).await.body, "NotTransferable");
+        let portal = UserInfo::of_portal(&issuer)
+            .unwrap()
+            .with_url(&url)
+            .unwrap();
+        let url = plugin(&issuer, portal).await;
         let heard = bearer(url, &ada).await.body;
         assert!(heard.starts_with(expected), "{answer}: {heard}");
         assert!(!heard.contains(&ada), "{heard}");
@@ -206,6 +213,10 @@ async fn what_a_portal_says_of_somebody_else_or_not_at_all_is_never_nothing() {
     // Nobody listens there.
     let (listener, url) = bind().await;
     drop(listener);
-    let url = plugin(&issuer, UserInfo::of_portal(&url).unwrap()).await;
+    let portal = UserInfo::of_portal(&issuer)
+        .unwrap()
+        .with_url(&url)
+        .unwrap();
+    let url = plugin(&issuer, portal).await;
     assert!(bearer(url, &ada).await.body.starts_with("Unavailable"));
 }
