@@ -114,8 +114,8 @@ function together(title, { subject, start }) {
       const { status, body } = await whoami(token, '/owns');
       assert.equal(status, 200, JSON.stringify(body));
       assert.ok(body.includes(subject), JSON.stringify(body));
-      const itself = await callPlugin(backend, 'mine', '/owns', { token, asSelf: true });
-      assert.equal(itself.status, 502, 'a service owns nothing, and is no user');
+      const service = await pluginToken(backend, 'mine', { token, asSelf: true });
+      assert.equal((await whoami(service, '/owns')).status, 502, 'a service is no user');
     });
 
     SEGMENTS.forEach((name, segment) =>
