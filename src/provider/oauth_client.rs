@@ -40,9 +40,17 @@ type Response = StandardTokenResponse<IdTokenField, BasicTokenType>;
 #[derive(Clone)]
 pub(super) struct OAuthClient {
     inner: Inner,
-    /// Of a client that signs: its key, itself, and whom it signs for.
-    signs: Option<(ClientKey, String, String, Clock)>,
+    signs: Option<Signs>,
     caller: Caller,
+}
+
+/// A client that has a key, and whom it signs for.
+#[derive(Clone)]
+struct Signs {
+    key: ClientKey,
+    client: String,
+    audience: String,
+    clock: Clock,
 }
 
 /// Where a provider takes codes and tokens, and who it is.
@@ -98,7 +106,12 @@ impl OAuthClient {
                     true => token,
                     false => endpoints.issuer,
                 };
-                let signs = (key.clone(), id.clone(), audience, clock);
+                let signs = Signs {
+                    key: key.clone(),
+                    client: id.clone(),
+                    audience,
+                    clock,
+                };
                 (AuthType::RequestBody, None, Some(signs))
             }
         };
@@ -114,8 +127,10 @@ impl OAuthClient {
 
     /// The signed proof of a client that has a key.
     fn assertion(&self) -> Vec<(&'static str, String)> {
-        let signed = self.signs.iter().flat_map(|(key, id, issuer, clock)| {
-            let assertion = key.assert(id, issuer, clock);
+        let signed = self.signs.iter().flat_map(|signs| {
+            let assertion = signs
+                .key
+                .assert(&signs.client, &signs.audience, &signs.clock);
             [
                 ("client_assertion_type", ASSERTION_TYPE.to_owned()),
                 ("client_assertion", assertion),

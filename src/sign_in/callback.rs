@@ -19,13 +19,6 @@ pub(crate) struct Completion {
     pub(crate) cookies: Vec<HeaderValue>,
 }
 
-/// What is found of the attempt that a state is the handle of.
-enum Taken {
-    Fresh(Attempt),
-    /// It was completed, or there is none: where it led, as far as that is known.
-    Over(Option<Url>),
-}
-
 pub(crate) enum End {
     /// To the page that began the redirect flow.
     Redirect(Url),
@@ -33,6 +26,13 @@ pub(crate) enum End {
     Frame { message: Value, origin: String },
     /// A page of our own: nobody is known who could be told.
     Page(SignInError),
+}
+
+/// What is found of the attempt that a state is the handle of.
+enum Taken {
+    Fresh(Attempt),
+    /// It was completed, or there is none: where it led, as far as that is known.
+    Over(Option<Url>),
 }
 
 impl Inner {

@@ -40,11 +40,7 @@ impl Inner {
         params: &Params,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
-        if self.is_proxy(provider) {
-            return Err(SignInError::not_implemented());
-        }
-        self.environments(provider)?;
-        check_navigation(headers)?;
+        self.check_begin(provider, headers)?;
         let (entry, environment) = self.environment(provider, params)?;
         let origin = match params.get("origin")? {
             Some(origin) => self.origins.check(origin)?,
@@ -82,11 +78,7 @@ impl Inner {
         params: &Params,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
-        if self.is_proxy(provider) {
-            return Err(SignInError::not_implemented());
-        }
-        self.environments(provider)?;
-        check_navigation(headers)?;
+        self.check_begin(provider, headers)?;
         let entry = self.entry(provider, &self.environment)?;
         let issuer = params.get("iss")?;
         let issuer = issuer.ok_or_else(|| SignInError::input("The sign-in names no issuer"))?;
@@ -108,6 +100,15 @@ impl Inner {
             login_hint: login_hint(params)?,
         };
         self.begin(entry, begun, headers).await
+    }
+
+    /// Whether a sign-in with this provider may begin by such a request.
+    fn check_begin(&self, provider: &str, headers: &HeaderMap) -> Result<(), SignInError> {
+        if self.is_proxy(provider) {
+            return Err(SignInError::not_implemented());
+        }
+        self.environments(provider)?;
+        check_navigation(headers)
     }
 
     async fn begin(

@@ -554,16 +554,15 @@ async fn lf_12_signed_userinfo_is_that_providers_for_this_client() {
     };
     let good = || signed(ISSUER, json!("the-client"));
     let changed = {
-        let (head, signature) = good()
-            .sign()
-            .rsplit_once('.')
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .unwrap();
+        let good = good().sign();
         let other = signed(ISSUER, json!("the-client"))
             .with_claim("name", "Eve")
             .sign();
-        drop(head);
-        format!("{}.{signature}", other.rsplit_once('.').unwrap().0)
+        let [head, tail] = [
+            other.rsplit_once('.').unwrap().0,
+            good.rsplit_once('.').unwrap().1,
+        ];
+        format!("{head}.{tail}")
     };
     for (what, token, because) in [
         (
@@ -609,6 +608,7 @@ async fn lf_12_signed_userinfo_is_that_providers_for_this_client() {
         ("changed", changed, "userinfo: its signature is wrong"),
         ("no token", "{}".into(), "userinfo: not a signed token"),
     ] {
+        println!("{what}");
         world.emulation.answer_with(
             "GET login.example.com/userinfo",
             200,
@@ -618,7 +618,6 @@ async fn lf_12_signed_userinfo_is_that_providers_for_this_client() {
         let sent = world.begin().await;
         tell(&world, &sent.nonce, json!({ "email": "ada@example.com" }));
         world.fails(&sent, "", because).await;
-        let _ = what;
     }
     let token = good().sign();
     world.emulation.answer_with(
