@@ -130,8 +130,14 @@ fn leads_astray(url: &Url) -> bool {
             .is_ok_and(|again| again.origin() == url.origin() && !again.path().starts_with("//"))
 }
 
+// The same list as in the test over sockets.
+#[cfg(test)]
+#[path = "../../tests/support/off_site.rs"]
+mod off_site;
+
 #[cfg(test)]
 mod tests {
+    use super::off_site::off_site;
     use super::*;
 
     fn origins() -> Origins {
@@ -259,6 +265,27 @@ mod tests {
                 "{good}"
             );
         }
+    }
+
+    #[test]
+    fn rd_01_whatever_is_let_through_is_of_an_allowed_origin() {
+        let origins = origins();
+        let mut stayed = 0;
+        for form in off_site() {
+            let Ok(url) = origins.return_to(&form) else {
+                continue;
+            };
+            stayed += 1;
+            let read = origins.app.join(&form).unwrap();
+            for url in [&url, &read] {
+                assert_eq!(origin_of(url), "https://portal.example.com", "{form:?}");
+                assert!(!url.path().starts_with("//"), "{form:?}");
+            }
+        }
+        assert!(
+            (1..5_000).contains(&stayed),
+            "{stayed}: some are paths of ours"
+        );
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod everybody;
 mod jar;
 #[path = "../support/log.rs"]
 mod log;
+#[path = "../support/off_site.rs"]
+mod off_site;
 mod ownership;
 mod peers;
 mod proxies;
